@@ -1,0 +1,1 @@
+"""The append-only record that is written before anything is done."""

@@ -1,0 +1,1 @@
+"""Settings: read once, checked whole, passed on as values."""

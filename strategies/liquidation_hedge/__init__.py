@@ -1,0 +1,1 @@
+"""The liquidation hedge over one Backpack and two Lighter accounts."""

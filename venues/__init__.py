@@ -1,0 +1,1 @@
+"""The edge: wire, signing, parsing. One folder a venue, the same file names in each. Decides nothing."""

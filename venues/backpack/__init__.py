@@ -1,0 +1,1 @@
+"""Backpack Exchange: the client of one account."""

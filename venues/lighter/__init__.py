@@ -1,0 +1,1 @@
+"""Lighter (zkLighter): the client of one account."""

@@ -89,7 +89,7 @@ class Machine(Protocol[S]):
 
     @property
     def code_version(self) -> str:
-        """Name the version of the decisions, journaled with each step; raise it when the same events decide otherwise."""
+        """Name the version of the decisions, journaled with each step; raise it when decisions change."""
 
     def start(self) -> S:
         """Return the state before anything has happened."""

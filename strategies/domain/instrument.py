@@ -23,6 +23,9 @@ class Instrument(Value):
     maintenance_margin: Decimal = Field(ge=0, description="fraction of notional below which the venue liquidates")
     taker_fee: Decimal = Field(description="fraction of notional")
     maker_fee: Decimal = Field(description="fraction of notional; negative = rebate")
+    maker_minimums_only: bool = Field(
+        default=False, description="the minimums bind resting orders only; False = they bind every order"
+    )
 
     def smallest_order(self, price: Decimal) -> Decimal:
         """Return the smallest quantity the venue takes at `price`, in whole lots, base units."""
@@ -30,6 +33,10 @@ class Instrument(Value):
         if self.min_notional > ZERO:
             floor = max(floor, self.min_notional / price)
         return ceil_to(floor, self.lot)
+
+    def smallest_taker_order(self, price: Decimal) -> Decimal:
+        """Return the smallest quantity that the venue takes at `price` from an order that does not rest, base units."""
+        return self.lot if self.maker_minimums_only else self.smallest_order(price)
 
     def whole_lots(self, quantity: Decimal) -> Decimal:
         """Return `quantity` cut down to whole lots."""

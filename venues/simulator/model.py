@@ -30,6 +30,14 @@ class MarketRules:
     liquidation_fee: Decimal
     funding_interval_ms: int
     price_band: Decimal  # a limit price further than this fraction from mark is refused
+    impact_band: Decimal = Decimal("0.03")  # a market order without a price trades no further from mark than this
+
+
+class SelfTrade(StrEnum):
+    """What happens when an account's order meets the account's own."""
+
+    CANCEL_MAKER = "CANCEL_MAKER"  # Lighter
+    REJECT_TAKER = "REJECT_TAKER"  # Backpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,26 @@ class VenueRules:
     maker_delay_ms: int  # Lighter standard: 200
     leverage_per_account: bool  # Backpack: one leverage for the account; Lighter: one per market
     minimums_bind_takers: bool  # Lighter enforces minimums on resting orders only
+    self_trade: SelfTrade = SelfTrade.CANCEL_MAKER
+    engine_ends_takers: bool = False  # Lighter: takers (and crossing post-only) end in the engine after a good answer
+    cancel_delay_ms: int = 0  # Lighter standard: 200
+    expiry_min_ms: int = 0  # Lighter: a resting order lives at least 5 minutes
+    expiry_max_ms: int | None = None  # Lighter: 30 days
+    max_active_orders: int = 1500  # per account
+    max_market_orders: int = 1000  # per account and market
+    default_leverage: Decimal = Decimal(20)
+    first_order_index: int = 1  # Lighter: at least 2^48, so that an index never passes for a client id
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdRules:
+    """The book that the simulated rest of the world keeps around the mark price, on each side."""
+
+    levels: int = 10
+    level_notional: Decimal = Decimal(50_000)  # USD a level, times a seeded factor between a half and one and a half
+    half_spread: Decimal = Decimal("0.00005")  # fraction of mark; at least one tick
+    step: Decimal = Decimal("0.0001")  # fraction of mark between levels; at least one tick
+    replenish_ms: int = 500  # what was taken comes back after this long
 
 
 class OrderState(StrEnum):

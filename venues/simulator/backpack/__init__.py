@@ -1,0 +1,1 @@
+"""Backpack Exchange on loopback: its REST and WebSocket protocol over the simulated exchange."""

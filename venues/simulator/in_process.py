@@ -1,0 +1,450 @@
+"""The matching core as a venue without a wire: for tests and deterministic simulation of the shell above it.
+
+A `Floor` is one exchange; `Floor.venue(account)` is one account's `Venue`. Answers and stream events go through the
+event loop with a latency, so that virtual time orders them; faults come from the same `FaultBook` as on the wire.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
+
+from strategies.domain.account import Balance, ReportedPosition
+from strategies.domain.ids import ClientOrderId, InstrumentId, Timestamp, TradeId, VenueOrderId, VenueSymbol
+from strategies.domain.instrument import Instrument
+from strategies.domain.order import Lane, OrderRequest, OrderStatus, Side
+from strategies.domain.position import FillCause
+from strategies.domain.quote import Quote
+from venues.errors import OutcomeUnknown, RateLimited, Rejected, Unreachable
+from venues.simulator.exchange import Exchange
+from venues.simulator.faults import STREAM_KINDS, Fault, FaultBook, FaultKind, place_under_faults
+from venues.simulator.model import (
+    EndReason,
+    MarketRules,
+    NewOrder,
+    OrderChanged,
+    OrderRow,
+    OrderState,
+    PositionChanged,
+    PositionRow,
+    RefusedError,
+    TradeRow,
+)
+from venues.venue import (
+    Ack,
+    Capabilities,
+    Certainty,
+    FillReport,
+    LeverageScope,
+    Now,
+    OrderReport,
+    PositionReport,
+    PreparedWrite,
+    StreamUp,
+    Venue,
+    VenueEvent,
+    VenueStatus,
+    Verdict,
+    WriteIdentity,
+    WriteKind,
+)
+
+_WRITE_LIFE_MS = 5_000
+"""A write that has not executed this long after it was prepared never will."""
+_TOO_MANY_REQUESTS = 429
+_DEPTH = 8
+"""Writes in flight at once."""
+_BOOK_DEPTH = 1
+_MS = 1_000
+
+
+class Floor:
+    """One exchange and the accounts that trade on it from inside this process."""
+
+    def __init__(
+        self, exchange: Exchange, symbols: dict[InstrumentId, VenueSymbol], now: Now, *, latency_s: float = 0.0
+    ) -> None:
+        """Open the floor. `latency_s` passes before a write executes, and again before its answer arrives."""
+        self.exchange = exchange
+        self.symbols = symbols
+        self.now = now
+        self.latency_s = latency_s
+        self.faults = FaultBook()
+        self._venues: dict[str, list[InProcessVenue]] = {}
+
+    def venue(self, account: str) -> "InProcessVenue":
+        """Return a fresh connection of one account; older ones stay as they are, like a dead process's socket."""
+        venue = InProcessVenue(self, account)
+        self._venues.setdefault(account, []).append(venue)
+        return venue
+
+    def pump(self) -> None:
+        """Hand what has happened in the exchange to the accounts it happened to."""
+        for event in self.exchange.drain_events():
+            match event:
+                case OrderChanged(order=row, trade=trade):
+                    self._tell(row.account, "orders", _order_report(row, self._instrument_of(row.symbol)))
+                    if trade is not None:
+                        self._tell(row.account, "fills", self.fill_report(trade, row.account, row))
+                case PositionChanged(account=account, position=position):
+                    statement = self.reported(position)
+                    self._tell(
+                        account,
+                        "positions",
+                        PositionReport(instrument_id=self._instrument_of(position.symbol), position=statement),
+                    )
+                case _:
+                    pass
+
+    def advance(self) -> None:
+        """Let the exchange catch up with the clock and tell everybody."""
+        self.exchange.advance(self.now())
+        self.pump()
+
+    def fill_report(self, trade: TradeRow, account: str, row: OrderRow | None) -> FillReport:
+        """Return a trade as the account sees it."""
+        taker = trade.taker_account == account and (row is None or row.order_index == trade.taker_order_index)
+        side = trade.taker_side if taker else trade.taker_side.opposite
+        index = trade.taker_order_index if taker else trade.maker_order_index
+        client_id = trade.taker_client_order_id if taker else trade.maker_client_order_id
+        return FillReport(
+            trade_id=TradeId(f"{trade.trade_id}"),
+            instrument_id=self._instrument_of(trade.symbol),
+            client_order_id=None if client_id is None else ClientOrderId(client_id),
+            venue_order_id=VenueOrderId(str(index)),
+            side=side,
+            quantity=trade.quantity,
+            price=trade.price,
+            fee=trade.taker_fee if taker else trade.maker_fee,
+            is_maker=not taker,
+            cause=trade.cause if taker or trade.cause is FillCause.ADL else FillCause.ORDER,
+            at=trade.at,
+        )
+
+    def reported(self, row: PositionRow) -> ReportedPosition:
+        """Return a position as a statement."""
+        return ReportedPosition(
+            quantity=row.quantity,
+            entry_price=row.entry_price,
+            liquidation_price=row.liquidation_price,
+            unrealized=row.unrealized,
+            at=self.now(),
+        )
+
+    def rules(self, instrument_id: InstrumentId) -> MarketRules:
+        """Return the rules of a market."""
+        return self.exchange.markets[self.symbols[instrument_id]]
+
+    def _instrument_of(self, symbol: VenueSymbol) -> InstrumentId:
+        return next(each for each, its_symbol in self.symbols.items() if its_symbol == symbol)
+
+    def _tell(self, account: str, channel: str, event: VenueEvent) -> None:
+        if self.faults.frozen(self.exchange.rules.venue, account, channel):
+            return
+        fault = self.faults.take(self.exchange.rules.venue, account, f"stream:{channel}", kinds=STREAM_KINDS)
+        for venue in self._venues.get(account, []):
+            venue.hear(event, fault)
+
+
+class InProcessVenue(Venue):
+    """One account's connection to a floor."""
+
+    def __init__(self, floor: Floor, account: str) -> None:
+        """Connect nothing yet."""
+        self._floor = floor
+        self._account = account
+        self._events: asyncio.Queue[VenueEvent] = asyncio.Queue()
+        self._held: list[VenueEvent] = []
+        self._closed = False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Venue`."""
+        rules = self._floor.exchange.rules
+        return Capabilities(
+            venue=rules.venue,
+            client_id_bits=rules.client_id_bits,
+            write_life_s=_WRITE_LIFE_MS / _MS,
+            clock_skew_s=0.5,
+            pipeline_depth=_DEPTH,
+            leverage_scope=LeverageScope.ACCOUNT if rules.leverage_per_account else LeverageScope.INSTRUMENT,
+        )
+
+    async def open(self, instruments: Sequence[InstrumentId]) -> None:
+        """See `Venue`."""
+        await self._read("connect")
+        for instrument_id in instruments:
+            self.instrument(instrument_id)
+        self._events.put_nowait(StreamUp(channel="account", at=self._floor.now()))
+
+    async def close(self) -> None:
+        """See `Venue`."""
+        self._closed = True
+
+    def instrument(self, instrument_id: InstrumentId) -> Instrument:
+        """See `Venue`."""
+        rules = self._floor.rules(instrument_id)
+        return Instrument(
+            instrument_id=instrument_id,
+            symbol=rules.symbol,
+            tick=rules.tick,
+            lot=rules.lot,
+            min_quantity=rules.min_quantity,
+            min_notional=rules.min_notional,
+            max_leverage=1 / rules.initial_margin_min,
+            maintenance_margin=rules.maintenance_margin,
+            taker_fee=rules.taker_fee,
+            maker_fee=rules.maker_fee,
+        )
+
+    async def events(self) -> AsyncIterator[VenueEvent]:
+        """See `Venue`."""
+        while not self._closed:
+            yield await self._events.get()
+
+    def hear(self, event: VenueEvent, fault: Fault | None) -> None:
+        """Take one stream event; a fault repeats, delays or reorders it."""
+        if self._closed:
+            return
+        if fault is not None and fault.kind is FaultKind.REORDER_EVENTS:
+            self._held.append(event)
+            return
+        delay_s = self._floor.latency_s
+        if fault is not None and fault.kind is FaultKind.DELAY_EVENTS:
+            delay_s += fault.delay_ms / _MS
+        times = 2 if fault is not None and fault.kind is FaultKind.DUPLICATE_EVENT else 1
+        for each in [event] * times + self._held:
+            asyncio.get_running_loop().call_later(delay_s, self._events.put_nowait, each)
+        self._held.clear()
+
+    def status(self) -> VenueStatus:
+        """See `Venue`."""
+        return VenueStatus(stream_ages_s={}, clock_offset_s=0.0, budget_left=dict.fromkeys(Lane, 100.0))
+
+    def restore(self, pending: Sequence[WriteIdentity]) -> None:
+        """See `Venue`. There are no nonces here."""
+
+    async def prepare_order(self, request: OrderRequest, client_order_id: ClientOrderId) -> PreparedWrite:
+        """See `Venue`."""
+        write = self._prepare(WriteKind.ORDER, request.instrument_id, request.lane, request.model_dump_json())
+        identity = write.identity.model_copy(update={"order_id": request.order_id, "client_order_id": client_order_id})
+        return write.model_copy(update={"identity": identity})
+
+    async def prepare_cancel(self, instrument_id: InstrumentId, client_order_id: ClientOrderId) -> PreparedWrite:
+        """See `Venue`."""
+        write = self._prepare(WriteKind.CANCEL, instrument_id, Lane.EXIT, "")
+        identity = write.identity.model_copy(update={"client_order_id": client_order_id})
+        return write.model_copy(update={"identity": identity})
+
+    async def prepare_cancel_all(self, instrument_id: InstrumentId) -> PreparedWrite:
+        """See `Venue`."""
+        return self._prepare(WriteKind.CANCEL_ALL, instrument_id, Lane.EXIT, "")
+
+    async def prepare_leverage(self, instrument_id: InstrumentId, leverage: Decimal) -> PreparedWrite:
+        """See `Venue`."""
+        return self._prepare(WriteKind.LEVERAGE, instrument_id, Lane.ENTRY, str(leverage))
+
+    def discard(self, write: PreparedWrite) -> None:
+        """See `Venue`. Nothing was allocated."""
+
+    async def transmit(self, write: PreparedWrite) -> "asyncio.Future[Ack]":
+        """See `Venue`."""
+        answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        action = write.identity.kind.lower()
+        fault = self._floor.faults.take(self._floor.exchange.rules.venue, self._account, action)
+        asyncio.get_running_loop().call_later(self._floor.latency_s, self._execute, write, fault, answer)
+        return answer
+
+    async def resync(self) -> None:
+        """See `Venue`. There are no nonces here."""
+        await self._read("nonce")
+
+    async def investigate(self, write: WriteIdentity) -> Verdict:
+        """See `Venue`."""
+        if write.client_order_id is None:
+            return Verdict(certainty=Certainty.OPEN, proof="not an order")
+        report = await self.order(write.instrument_id, write.client_order_id)
+        if report is not None:
+            return Verdict(certainty=Certainty.EXECUTED, proof="the venue knows the client order id", order=report)
+        if self._floor.now() > write.expires_at + int(self.capabilities.clock_skew_s * _MS):
+            return Verdict(certainty=Certainty.DEAD, proof="unknown to the venue after its time window closed")
+        return Verdict(certainty=Certainty.OPEN, proof="unknown to the venue, its time window is open")
+
+    async def order(self, instrument_id: InstrumentId, client_order_id: ClientOrderId) -> OrderReport | None:
+        """See `Venue`."""
+        await self._read("order_lookup")
+        row = self._floor.exchange.order_by_client_id(self._account, client_order_id)
+        return None if row is None else _order_report(row, instrument_id)
+
+    async def open_orders(self, instrument_id: InstrumentId) -> list[OrderReport]:
+        """See `Venue`."""
+        await self._read("orders")
+        rows = self._floor.exchange.orders(self._account, active=True, symbol=self._symbol(instrument_id))
+        return [_order_report(row, instrument_id) for row in rows]
+
+    async def fills(self, instrument_id: InstrumentId, since: Timestamp) -> list[FillReport]:
+        """See `Venue`."""
+        await self._read("fills")
+        trades = self._floor.exchange.trades(self._account, symbol=self._symbol(instrument_id), since=since)
+        return [self._floor.fill_report(trade, self._account, None) for trade in trades]
+
+    async def balance(self, instrument_id: InstrumentId) -> Balance:
+        """See `Venue`."""
+        await self._read("balance")
+        margin = self._floor.exchange.margin(self._account)
+        return Balance(
+            equity=margin.equity,
+            available=margin.available,
+            leverage=self._floor.exchange.leverage(self._account, self._symbol(instrument_id)),
+            maintenance_margin=margin.maintenance_requirement,
+            liquidating=margin.liquidating,
+            at=self._floor.now(),
+        )
+
+    async def position(self, instrument_id: InstrumentId) -> ReportedPosition:
+        """See `Venue`."""
+        await self._read("position")
+        row = self._floor.exchange.position(self._account, self._symbol(instrument_id))
+        return self._floor.reported(row)
+
+    async def quote(self, instrument_id: InstrumentId) -> Quote:
+        """See `Venue`."""
+        await self._read("quote")
+        symbol = self._symbol(instrument_id)
+        book = self._floor.exchange.book(symbol, _BOOK_DEPTH)
+        now = self._floor.now()
+        return Quote(
+            bid=book.bids[0].price if book.bids else None,
+            ask=book.asks[0].price if book.asks else None,
+            mark=self._floor.exchange.market(symbol).mark,
+            at=now,
+            mark_at=now,
+        )
+
+    # --- parts --------------------------------------------------------------------------------------------------
+
+    def _symbol(self, instrument_id: InstrumentId) -> VenueSymbol:
+        return self._floor.symbols[instrument_id]
+
+    def _prepare(self, kind: WriteKind, instrument_id: InstrumentId, lane: Lane, payload: str) -> PreparedWrite:
+        now = self._floor.now()
+        identity = WriteIdentity(
+            kind=kind,
+            instrument_id=instrument_id,
+            prepared_at=now,
+            expires_at=Timestamp(now + _WRITE_LIFE_MS),
+        )
+        return PreparedWrite(identity=identity, lane=lane, payload=payload)
+
+    async def _read(self, action: str) -> None:
+        """Pass the time of a question, and raise what a fault says."""
+        await asyncio.sleep(self._floor.latency_s)
+        fault = self._floor.faults.take(self._floor.exchange.rules.venue, self._account, action)
+        if self._closed:
+            raise Unreachable("closed")
+        if fault is None:
+            self._floor.advance()
+            return
+        if fault.kind is FaultKind.DELAY_ANSWER:
+            await asyncio.sleep(fault.delay_ms / _MS)
+            return
+        if fault.status == _TOO_MANY_REQUESTS and fault.kind is FaultKind.STATUS_BEFORE:
+            raise RateLimited(fault.body, 1.0)
+        raise Unreachable(f"injected: {fault.kind}")
+
+    def _execute(self, write: PreparedWrite, fault: Fault | None, answer: "asyncio.Future[Ack]") -> None:
+        """Let the write happen at the exchange, unless a fault keeps it from getting there."""
+        kind = None if fault is None else fault.kind
+        delay_s = self._floor.latency_s
+        if kind is FaultKind.REFUSE:
+            _fail(answer, Unreachable("injected: nothing left"))
+            return
+        if fault is not None and kind is FaultKind.STATUS_BEFORE and fault.status == _TOO_MANY_REQUESTS:
+            _fail(answer, RateLimited(fault.body, 1.0))
+            return
+        if kind in {FaultKind.STATUS_BEFORE, FaultKind.RESET}:
+            _fail(answer, OutcomeUnknown(f"injected: {kind}, not executed"))
+            return
+        if fault is not None and kind is FaultKind.DELAY_ANSWER:
+            delay_s += fault.delay_ms / _MS
+        result: Ack | Rejected | OutcomeUnknown = self._happen(write)
+        self._floor.advance()
+        if kind in {FaultKind.LOSE_ANSWER, FaultKind.STATUS_AFTER}:
+            result = OutcomeUnknown(f"injected: {kind}, executed")
+        asyncio.get_running_loop().call_later(delay_s, _deliver, answer, result)
+
+    def _happen(self, write: PreparedWrite) -> Ack | Rejected:
+        floor, identity = self._floor, write.identity
+        now = floor.now()
+        if now > identity.expires_at:
+            return Rejected("expired", "the write came after its time window")
+        try:
+            match identity.kind:
+                case WriteKind.ORDER:
+                    request = OrderRequest.model_validate_json(write.payload)
+                    row = place_under_faults(floor.exchange, floor.faults, self._new_order(request, identity), now)
+                    return Ack(order=_order_report(row, identity.instrument_id))
+                case WriteKind.CANCEL:
+                    floor.exchange.cancel(self._account, client_order_id=identity.client_order_id, at=now)
+                case WriteKind.CANCEL_ALL:
+                    floor.exchange.cancel_all(self._account, self._symbol(identity.instrument_id), now)
+                case WriteKind.LEVERAGE:
+                    symbol = self._symbol(identity.instrument_id)
+                    floor.exchange.set_leverage(self._account, symbol, Decimal(write.payload), now)
+        except RefusedError as error:
+            return Rejected(error.refusal, error.detail)
+        return Ack()
+
+    def _new_order(self, request: OrderRequest, identity: WriteIdentity) -> NewOrder:
+        return NewOrder(
+            account=self._account,
+            symbol=self._symbol(request.instrument_id),
+            side=request.side,
+            order_type=request.order_type,
+            time_in_force=request.time_in_force,
+            quantity=request.quantity,
+            price=request.price,
+            client_order_id=identity.client_order_id,
+            post_only=request.post_only,
+            reduce_only=request.reduce_only,
+        )
+
+
+def _fail(answer: "asyncio.Future[Ack]", error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+
+
+def _deliver(answer: "asyncio.Future[Ack]", result: Ack | Exception) -> None:
+    if answer.done():
+        return
+    if isinstance(result, Ack):
+        answer.set_result(result)
+    else:
+        answer.set_exception(result)
+
+
+def _order_report(row: OrderRow, instrument_id: InstrumentId) -> OrderReport:
+    return OrderReport(
+        instrument_id=instrument_id,
+        client_order_id=None if row.client_order_id is None else ClientOrderId(row.client_order_id),
+        venue_order_id=VenueOrderId(str(row.order_index)),
+        status=_STATUS[row.state] if row.filled == 0 or row.state is not OrderState.OPEN else _PARTIAL,
+        side=Side(row.side),
+        quantity=row.quantity,
+        filled=row.filled,
+        reason="" if row.end_reason is EndReason.NONE else row.end_reason.value,
+        cause=row.cause,
+        at=row.updated_at,
+    )
+
+
+_PARTIAL = OrderStatus.PARTIALLY_FILLED
+_STATUS: dict[OrderState, OrderStatus] = {
+    OrderState.PENDING: OrderStatus.ACCEPTED,
+    OrderState.OPEN: OrderStatus.ACCEPTED,
+    OrderState.FILLED: OrderStatus.FILLED,
+    OrderState.CANCELED: OrderStatus.CANCELED,
+    OrderState.EXPIRED: OrderStatus.EXPIRED,
+    # The API had taken it, so at the venue the order existed and ended without a fill.
+    OrderState.REJECTED: OrderStatus.CANCELED,
+}

@@ -1,0 +1,64 @@
+"""The order of questions decides what an answer proves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from strategies.domain.ids import ClientOrderId, InstrumentId, Timestamp
+from strategies.domain.order import Lane
+from venues.errors import Unreachable
+from venues.lighter.channels import OrderFold, TradeFold
+from venues.lighter.config import LighterVenueConfig
+from venues.lighter.inquiry import Inquiry
+from venues.venue import Certainty, WriteIdentity, WriteKind
+
+NOW = Timestamp(1_750_000_000_000)
+ETH = InstrumentId("ETH-PERP")
+WRITE = WriteIdentity(
+    kind=WriteKind.ORDER,
+    instrument_id=ETH,
+    client_order_id=ClientOrderId(123),
+    api_key_index=4,
+    nonce=7,
+    tx_hash="d86c",
+    prepared_at=NOW,
+    expires_at=Timestamp(NOW + 600_000),
+)
+
+
+class RacingVenue:
+    """Runs the transaction right after the first question, whichever it is; look-ups by client id are down."""
+
+    def __init__(self) -> None:
+        """Nothing has run yet."""
+        self._asked = 0
+
+    def _ran(self) -> bool:
+        self._asked += 1
+        return self._asked > 1
+
+    async def next_nonce(self, _key: int, _lane: Lane) -> Mapping[str, Any]:
+        """Tell 7 before it ran, 8 after."""
+        return {"nonce": 8 if self._ran() else 7}
+
+    async def tx(self, _tx_hash: str) -> Mapping[str, Any] | None:
+        """Know it only after it ran."""
+        return {"status": 2, "event_info": ""} if self._ran() else None
+
+    async def orders_by_client_id(self, _key: int, _ids: Sequence[ClientOrderId]) -> Mapping[str, Any]:
+        """Be down."""
+        raise Unreachable("down")
+
+
+class SilentStream:
+    """A stream that has shown nothing."""
+
+    orders = OrderFold()
+    trades = TradeFold()
+
+
+async def test_a_transaction_that_runs_between_two_questions_is_not_called_dead():
+    """Asked after the nonce, the hash is known; asked before it, an executed order would be declared dead."""
+    config = LighterVenueConfig(lookup_lag_s=1e-9)
+    inquiry = Inquiry(config, RacingVenue(), SilentStream(), 65, 4, {0: ETH}, now=lambda: NOW)
+    assert (await inquiry.investigate(WRITE)).certainty is not Certainty.DEAD
+    assert (await inquiry.investigate(WRITE)).certainty is Certainty.EXECUTED

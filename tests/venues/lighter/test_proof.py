@@ -1,0 +1,88 @@
+"""The proof table, row by row."""
+
+from decimal import Decimal
+
+import pytest
+
+from strategies.domain.ids import ClientOrderId, InstrumentId, Timestamp, VenueOrderId
+from strategies.domain.order import OrderStatus, Side
+from venues.lighter.proof import RULES, Observations, TxStatus, judge
+from venues.venue import Certainty, OrderReport, WriteIdentity, WriteKind
+
+NOW = Timestamp(1_750_000_000_000)
+EXPIRES = Timestamp(NOW + 600_000)
+
+
+def write(kind: WriteKind = WriteKind.ORDER) -> WriteIdentity:
+    """Make a write under nonce 7."""
+    return WriteIdentity(
+        kind=kind,
+        instrument_id=InstrumentId("ETH-PERP"),
+        client_order_id=ClientOrderId(123),
+        api_key_index=4,
+        nonce=7,
+        tx_hash="d86c",
+        prepared_at=NOW,
+        expires_at=EXPIRES,
+    )
+
+
+def seen(kind: WriteKind = WriteKind.ORDER, **what) -> Observations:
+    """Make observations, by default none."""
+    return Observations(now=NOW, write=write(kind), clock_skew_s=30, lookup_lag_s=2)._replace(**what)
+
+
+ORDER = OrderReport(
+    instrument_id=InstrumentId("ETH-PERP"),
+    client_order_id=ClientOrderId(123),
+    venue_order_id=VenueOrderId("281476000000123"),
+    status=OrderStatus.CANCELED,
+    side=Side.BUY,
+    quantity=Decimal("0.01"),
+    filled=Decimal("0.004"),
+    at=NOW,
+)
+
+ROWS = {
+    "order-known": (seen(order=ORDER, tx=TxStatus.UNKNOWN, next_nonce=99), Certainty.EXECUTED),
+    "tx-failed": (seen(tx=TxStatus.FAILED), Certainty.DEAD),
+    "tx-executed-with-error": (seen(tx=TxStatus.EXECUTED, tx_error="reduce only"), Certainty.DEAD),
+    "tx-executed": (seen(tx=TxStatus.FINAL), Certainty.EXECUTED),
+    "tx-pending": (seen(tx=TxStatus.PENDING, next_nonce=7), Certainty.OPEN),
+    "nonce-taken": (seen(tx=TxStatus.UNKNOWN, next_nonce=8, nonce_passed_for_s=2.0), Certainty.DEAD),
+    "nonce-taken-just-now": (seen(tx=TxStatus.UNKNOWN, next_nonce=8, nonce_passed_for_s=1.9), Certainty.OPEN),
+    "expired": (seen(tx=TxStatus.UNKNOWN, next_nonce=7, now=Timestamp(EXPIRES + 30_001)), Certainty.DEAD),
+    "nothing-proven": (seen(tx=TxStatus.UNKNOWN, next_nonce=7, now=Timestamp(EXPIRES + 30_000)), Certainty.OPEN),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_each_row_decides_its_case(name):
+    """What is observed leads to the row's verdict, which names its rule."""
+    observed, certainty = ROWS[name]
+    verdict = judge(observed)
+    assert verdict.certainty is certainty
+    assert verdict.proof.startswith(f"{name}: ")
+
+
+def test_every_row_of_the_table_is_tested():
+    """A new rule needs a case here."""
+    assert [rule.name for rule in RULES] == list(ROWS)
+
+
+def test_a_fill_proves_the_order():
+    """A trade under our client id is proof enough without a look-up."""
+    assert judge(seen(filled=True)).certainty is Certainty.EXECUTED
+
+
+def test_an_order_says_nothing_about_its_cancel():
+    """The order was there before the cancel, so seeing it proves nothing about the cancel."""
+    verdict = judge(seen(WriteKind.CANCEL, order=ORDER, tx=TxStatus.UNKNOWN, next_nonce=7))
+    assert verdict.certainty is Certainty.OPEN
+    assert verdict.order == ORDER
+
+
+@pytest.mark.parametrize("what", [{}, {"next_nonce": 99, "nonce_passed_for_s": 99.0}, {"now": Timestamp(EXPIRES * 2)}])
+def test_without_a_look_up_by_hash_nothing_is_dead(what):
+    """A nonce that moved on, or the time, may be this very write's doing unless the venue denies knowing it."""
+    assert judge(seen(**what)).certainty is Certainty.OPEN

@@ -1,0 +1,137 @@
+"""What proves that a write happened, or never can. A pure table; the first row that fits decides."""
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import NamedTuple
+
+from strategies.domain.ids import Timestamp
+from venues.venue import Certainty, OrderReport, Verdict, WriteIdentity, WriteKind
+
+_MS_PER_S = 1000
+
+
+class TxStatus(IntEnum):
+    """Where the venue says a transaction stands. `UNKNOWN` is ours: the venue does not know the hash."""
+
+    UNKNOWN = -1
+    FAILED = 0
+    PENDING = 1
+    EXECUTED = 2
+    FINAL = 3
+
+
+_DONE = frozenset({TxStatus.EXECUTED, TxStatus.FINAL})
+
+
+class Observations(NamedTuple):
+    """What could be seen about one write. None = not seen (not asked, or no answer).
+
+    `next_nonce` must have been read before `tx` and `order`: a look-up that came first could have missed an execution
+    that the nonce then already shows.
+    """
+
+    now: Timestamp
+    write: WriteIdentity
+    clock_skew_s: float
+    lookup_lag_s: float
+    order: OrderReport | None = None
+    filled: bool = False
+    tx: TxStatus | None = None
+    tx_error: str = ""
+    next_nonce: int | None = None
+    nonce_passed_for_s: float = 0.0
+
+    @property
+    def places_order(self) -> bool:
+        """Say whether the order's existence is this write's doing."""
+        return self.write.kind is WriteKind.ORDER
+
+    @property
+    def order_known(self) -> bool:
+        """Say whether the venue shows the order, or a fill of it."""
+        return self.places_order and (self.order is not None or self.filled)
+
+    @property
+    def nonce_passed(self) -> bool:
+        """Say whether the venue has gone past this write's nonce."""
+        return self.next_nonce is not None and self.write.nonce is not None and self.next_nonce > self.write.nonce
+
+    @property
+    def expired(self) -> bool:
+        """Say whether the venue refuses to execute the write by now, by any clock."""
+        return self.now > self.write.expires_at + self.clock_skew_s * _MS_PER_S
+
+
+class Rule(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    applies: Callable[[Observations], bool]
+    certainty: Certainty
+    proof: str
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "order-known",
+        lambda seen: seen.order_known,
+        Certainty.EXECUTED,
+        "the venue shows the order or a fill under our client id",
+    ),
+    Rule(
+        "tx-failed",
+        lambda seen: seen.tx is TxStatus.FAILED,
+        Certainty.DEAD,
+        "the venue lists the transaction as failed; its nonce is used",
+    ),
+    Rule(
+        "tx-executed-with-error",
+        lambda seen: seen.tx in _DONE and bool(seen.tx_error) and not seen.order_known,
+        Certainty.DEAD,
+        "the transaction ran and was refused inside the venue",
+    ),
+    Rule(
+        "tx-executed",
+        lambda seen: seen.tx in _DONE,
+        Certainty.EXECUTED,
+        "the venue lists the transaction as executed",
+    ),
+    Rule(
+        "tx-pending",
+        lambda seen: seen.tx is TxStatus.PENDING,
+        Certainty.OPEN,
+        "the venue has the transaction and has not run it yet",
+    ),
+    Rule(
+        "nonce-taken",
+        lambda seen: seen.tx is TxStatus.UNKNOWN and seen.nonce_passed and seen.nonce_passed_for_s >= seen.lookup_lag_s,
+        Certainty.DEAD,
+        "the venue does not know the hash and has gone past its nonce: another transaction took it",
+    ),
+    Rule(
+        "nonce-taken-just-now",
+        lambda seen: seen.tx is TxStatus.UNKNOWN and seen.nonce_passed,
+        Certainty.OPEN,
+        "the nonce is used, and the look-up by hash may trail behind: asking again",
+    ),
+    Rule(
+        "expired",
+        lambda seen: seen.tx is TxStatus.UNKNOWN and seen.expired,
+        Certainty.DEAD,
+        "the venue does not know the hash and the transaction expired, with room for clock skew",
+    ),
+    Rule(
+        "nothing-proven",
+        lambda _seen: True,
+        Certainty.OPEN,
+        "the venue does not show it, and it may still arrive",
+    ),
+)
+"""First match decides; the last row always fits."""
+
+
+def judge(seen: Observations) -> Verdict:
+    """Return what the observations prove."""
+    rule = next(row for row in RULES if row.applies(seen))
+    detail = f" ({seen.tx_error})" if seen.tx_error and rule.certainty is Certainty.DEAD else ""
+    return Verdict(certainty=rule.certainty, proof=f"{rule.name}: {rule.proof}{detail}", order=seen.order)

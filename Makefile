@@ -1,0 +1,41 @@
+# The two commands of the README: `make demo` and `make test`. Both set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Some shells forbid bytecode; Ray then starts three times slower, and every worker with it.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test check bench setup clean help
+help:
+	@echo "make demo    two simulated venues, two hedge groups, live table (Ctrl-C ends it)"
+	@echo "make test    linters, types, import contracts and every test"
+	@echo "make check   the same without the tests"
+	@echo "make bench   measures speed and memory, prints a table"
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 14) else "Hedgevisor needs Python 3.11, 3.12 or 3.13; this is " + sys.version.split()[0] + ". Set PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m compileall -q $(VENV)/lib actors conf strategies venues supervisor.py || true
+	@touch $(READY)
+
+demo: $(READY)
+	$(BIN)/python supervisor.py --groups conf/paper.toml
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,345 @@
+"""The account actor: one venue account with its keys, nonces, client ids, queue, streams and memory.
+
+Its constructor does nothing. `start` takes the host lock and the journal, folds them, and begins to look for the venue;
+the account stays DISARMED until it has looked at the venue and the supervisor arms it.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from actors.account.book import Book
+from actors.account.ledger import Ledger
+from actors.account.lookout import READ_ERRORS, Lookout
+from actors.account.spec import AccountSpec
+from actors.account.submission import Submission
+from actors.actor import AccountStatus, Envelope, FactBatch, Receipt
+from actors.chance import below, fraction
+from actors.clock import wall_now
+from actors.hostlock import HostLock
+from actors.journal.protocol import Journal, StaleEpochError
+from actors.journal.store import open_store
+from actors.meter import Meter
+from actors.tasks import Tasks
+from strategies.domain.account import AccountMode, Balance, LegObservation, ReportedPosition
+from strategies.domain.ids import InstrumentId, Timestamp
+from strategies.domain.quote import Quote
+from venues.errors import VenueError
+from venues.registry import build_venue
+from venues.venue import Now, Venue, VenueStatus
+
+_log = structlog.get_logger(__name__)
+
+_LOCK_WAIT_S = 15.0
+"""How long a successor waits for its predecessor's process to be gone."""
+_LAG_PERIOD_S = 0.5
+"""How often the event loop's lag is measured."""
+_MS = 1_000
+_NOTHING_HEARD = VenueStatus(stream_ages_s={}, clock_offset_s=None, budget_left={})
+
+VenueBuilder = Callable[[str, dict[str, Any], dict[str, Any], Now], Venue]
+
+
+class AccountActor:
+    """Implements `actors.actor.AccountPort`."""
+
+    def __init__(
+        self, spec: AccountSpec, epoch: int, *, now: Now = wall_now, build: VenueBuilder = build_venue
+    ) -> None:
+        """Remember the parts; no I/O, nothing that can fail."""
+        self._spec = spec
+        self._epoch = epoch
+        self._now = now
+        self._build = build
+        self._instrument_id: InstrumentId = spec.instruments[0]
+        self._mode = AccountMode.DISARMED
+        self._reason = "starting"
+        self._meter = Meter()
+        self._tasks = Tasks(f"account/{spec.account}", self._on_failure)
+        self._lock = HostLock(spec.lock_dir, f"account-{spec.account}")
+        self._journal: Journal | None = None
+        self._ledger: Ledger | None = None
+        self._venue: Venue | None = None
+        self._submission: Submission | None = None
+        self._lookout: Lookout | None = None
+        self._balance: Balance | None = None
+        self._ready = False
+        self._started_at = Timestamp(0)
+        self._lag_s = 0.0
+        self.ended: asyncio.Future[str] | None = None
+        """Ends with a reason when the actor cannot go on; its process must then end, too."""
+
+    # --- life ---------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take lock and journal, fold, and start looking for the venue in the background.
+
+        Raises:
+            LockHeldError: another process of this account is alive.
+            JournalError: the journal is damaged, newer than this code, or owned by a later epoch.
+        """
+        self._started_at = self._now()
+        self.ended = asyncio.get_running_loop().create_future()
+        await self._lock.acquire(_LOCK_WAIT_S)
+        store = open_store(self._spec.journal)
+        self._journal = await store.open(f"account/{self._spec.account}", self._epoch)
+        tuning = self._spec.tuning
+        self._ledger = Ledger(
+            Book(self._spec.account),
+            self._journal,
+            self._meter,
+            feed_in_memory=tuning.feed_in_memory,
+            snapshot_every=tuning.snapshot_every,
+        )
+        folded = await self._ledger.load()
+        _log.info("account_folded", account=self._spec.account, epoch=self._epoch, records=folded)
+        self._venue = self._build(self._spec.venue, self._spec.venue_config, self._spec.account_config, self._now)
+        await self._ledger.commit(lambda book: book.decide_mode(AccountMode.DISARMED, "starting", self._now()))
+        self._tasks.start("come-up", self._come_up())
+        self._tasks.start("lag", self._measure_lag())
+
+    async def arm(self) -> bool:
+        """Allow writes. False when the account has not looked at its venue yet; ask again later."""
+        if not self._ready or self._mode is AccountMode.STOPPED:
+            return False
+        if self._mode is not AccountMode.ARMED:
+            await self._set_mode(AccountMode.ARMED, "reconciled with the venue")
+        return True
+
+    async def disarm(self, reason: str) -> None:
+        """Forbid writes until armed again."""
+        if self._mode is not AccountMode.STOPPED:
+            await self._set_mode(AccountMode.DISARMED, reason)
+
+    async def stop(self) -> None:
+        """End: no write leaves after this returns. May be called twice."""
+        self._mode = AccountMode.STOPPED
+        await self._tasks.close()
+        if self._venue is not None:
+            await self._venue.close()
+        if self._journal is not None:
+            await self._journal.close()
+        self._lock.release()
+
+    # --- port ---------------------------------------------------------------------------------------------------
+
+    async def submit(self, envelope: Envelope) -> Receipt:
+        """See `AccountPort.submit`."""
+        ledger = self._need_ledger()
+        if ledger.book.state.client_ids is None:
+            return Receipt(taken=0)  # not come up for the first time yet: the sender keeps its messages
+        taken = await ledger.commit(lambda book: book.decide_take(envelope, self._now()))
+        if taken and self._submission is not None:
+            self._submission.enqueue_waiting()
+        return ledger.book.receipt(envelope.sender)
+
+    async def facts(self, after: int, wait_s: float) -> FactBatch:
+        """See `AccountPort.facts`."""
+        return await self._need_ledger().facts(after, wait_s)
+
+    async def observe(self, instrument_id: InstrumentId) -> LegObservation:
+        """See `AccountPort.observe`."""
+        venue, lookout, ledger = self._venue, self._lookout, self._need_ledger()
+        problems: list[str] = []
+        position: ReportedPosition | None = None
+        balance: Balance | None = None
+        quote: Quote | None = None
+        instrument = None
+        if venue is None or lookout is None:
+            problems.append(f"no contact with the venue yet: {self._reason}")
+        else:
+            instrument = venue.instrument(instrument_id)
+            bound = self._spec.tuning.observe_timeout_s
+            answers = await asyncio.gather(
+                asyncio.wait_for(lookout.look_at_position(), bound),
+                asyncio.wait_for(venue.balance(instrument_id), bound),
+                asyncio.wait_for(venue.quote(instrument_id), bound),
+                return_exceptions=True,
+            )
+            found: list[Any] = []
+            for what, answer in zip(("position", "balance", "quote"), answers, strict=True):
+                if isinstance(answer, VenueError | TimeoutError):
+                    problems.append(f"{what}: {answer.__class__.__name__} {answer}".strip())
+                    found.append(None)
+                elif isinstance(answer, BaseException):
+                    raise answer
+                else:
+                    found.append(answer)
+            position, balance, quote = found
+            self._balance = balance or self._balance
+        in_flight = ledger.book.in_flight()
+        return LegObservation(
+            account=self._spec.account,
+            mode=self._mode,
+            instrument=instrument,
+            quote=quote,
+            balance=balance,
+            position=position,
+            believed=ledger.book.believed(instrument_id),
+            in_flight=len(in_flight),
+            unknown=sum(record.doubt_since is not None for record in in_flight),
+            problems=tuple(problems),
+        )
+
+    async def status(self) -> AccountStatus:
+        """See `AccountPort.status`."""
+        ledger = self._need_ledger()
+        book, lookout = ledger.book, self._lookout
+        wire = self._venue.status() if self._venue is not None and lookout is not None else _NOTHING_HEARD
+        in_flight = book.in_flight()
+        reported = lookout.reported if lookout is not None else None
+        balance = self._balance
+        counters = dict(self._meter.counters)
+        counters["reconnects"] = wire.reconnects
+        return AccountStatus(
+            account=self._spec.account,
+            venue=self._spec.venue,
+            epoch=self._epoch,
+            pid=os.getpid(),
+            mode=self._mode,
+            reason=ledger.problem or self._reason,
+            at=self._now(),
+            started_at=self._started_at,
+            instruments=self._spec.instruments,
+            believed={self._instrument_id: book.believed(self._instrument_id)},
+            reported={self._instrument_id: reported.quantity} if reported is not None else {},
+            reconciled_at=lookout.reconciled_at if lookout is not None and self._ready else None,
+            in_flight=tuple(record.request.order_id for record in in_flight),
+            unknown={r.request.order_id: r.doubt_since for r in in_flight if r.doubt_since is not None},
+            queue_length=self._submission.lengths() if self._submission is not None else {},
+            stream_ages_s=wire.stream_ages_s,
+            clock_offset_s=wire.clock_offset_s,
+            budget_left=wire.budget_left,
+            equity=balance.equity if balance is not None else None,
+            available=balance.available if balance is not None else None,
+            maintenance_margin=balance.maintenance_margin if balance is not None else None,
+            liquidation_price=reported.liquidation_price if reported is not None else None,
+            counters=counters,
+            histograms=self._meter.histograms(),
+            loop_lag_s=self._lag_s,
+        )
+
+    # --- coming up ----------------------------------------------------------------------------------------------
+
+    async def _come_up(self) -> None:
+        """Reach the venue, however long it takes, and look at it before anything is sent."""
+        ledger, venue = self._need_ledger(), self._venue
+        if venue is None:
+            raise AssertionError("start() builds the venue before it starts this task")
+        await self._insist("open", lambda: venue.open(self._spec.instruments))
+        bits = venue.capabilities.client_id_bits
+        first = 1 + below(1 << (bits - 1))
+        await ledger.commit(lambda book: book.decide_client_ids(first, bits, self._now()))
+        venue.restore(ledger.book.pending_writes())
+        await self._settle_interrupted(ledger)
+        tuning = self._spec.tuning
+        lookout = Lookout(
+            ledger,
+            venue,
+            self._instrument_id,
+            tuning,
+            meter=self._meter,
+            now=self._now,
+            freeze=self._freeze,
+        )
+        await self._insist("baseline", lambda: self._take_baseline(ledger, venue))
+        await self._insist("fills", lookout.catch_up)
+        await self._insist("position", lookout.look_at_position)
+        self._submission = Submission(
+            ledger,
+            venue,
+            self._instrument_id,
+            tuning,
+            tasks=self._tasks,
+            meter=self._meter,
+            now=self._now,
+            mode=lambda: self._mode,
+            on_answer=lookout.on_answer,
+        )
+        self._lookout = lookout
+        self._tasks.start("listen", lookout.listen())
+        self._tasks.start("resolve", lookout.resolve())
+        self._tasks.start("reconcile", lookout.reconcile())
+        self._tasks.start("submission", self._submission.run())
+        self._submission.enqueue_waiting()
+        while lookout.reconciled_at is None and ledger.book.settled(self._instrument_id):
+            await asyncio.sleep(tuning.adjust_confirm_s)
+            await self._insist("position", lookout.look_at_position)
+        if lookout.reconciled_at is None:
+            lookout.reconciled_at = self._now()  # an order in doubt explains what differs; exits must not wait for it
+        self._ready = True
+        self._reason = "looked at the venue; waits to be armed"
+
+    async def _insist(self, what: str, attempt: Callable[[], Any]) -> None:
+        """Try until the venue answers; say what is wrong meanwhile."""
+        wait = self._spec.tuning.reconnect_first_s
+        while True:
+            try:
+                await attempt()
+            except READ_ERRORS as error:
+                self._reason = f"{what}: {error.__class__.__name__}: {error}"
+                _log.warning("venue_not_ready", account=self._spec.account, what=what, error=str(error))
+                await asyncio.sleep(wait * (1 + fraction() / 2))
+                wait = min(2 * wait, self._spec.tuning.reconnect_max_s)
+            else:
+                return
+
+    async def _take_baseline(self, ledger: Ledger, venue: Venue) -> None:
+        if self._instrument_id in ledger.book.state.baselines:
+            return
+        overlap_ms = int(2 * self._spec.tuning.fills_overlap_s * _MS)
+        history = await venue.fills(self._instrument_id, Timestamp(self._now() - overlap_ms))
+        position = await venue.position(self._instrument_id)
+        await ledger.commit(
+            lambda book: book.decide_baseline(
+                self._instrument_id, position.quantity, position.entry_price, history, self._now()
+            )
+        )
+
+    async def _settle_interrupted(self, ledger: Ledger) -> None:
+        """Cancels and leverage changes that were on their way when the last life ended: seen by their effects."""
+        interrupted = [key for key, other in ledger.book.state.others.items() if other.identity is not None]
+        for key in interrupted:
+            await ledger.commit(lambda book, key=key: book.decide_interrupted(key, self._now()))  # type: ignore[misc]
+
+    # --- parts --------------------------------------------------------------------------------------------------
+
+    def _freeze(self, reason: str) -> None:
+        """Somebody else trades here: nothing but exits until a person has looked."""
+        if self._mode is not AccountMode.ARMED:
+            return
+        self._meter.count("freezes")
+        _log.critical("account_frozen", account=self._spec.account, reason=reason)
+        self._mode = AccountMode.FROZEN
+        self._tasks.start("freeze", self._set_mode(AccountMode.FROZEN, reason))
+
+    async def _set_mode(self, mode: AccountMode, reason: str) -> None:
+        self._mode = mode
+        self._reason = reason
+        await self._need_ledger().commit(lambda book: book.decide_mode(mode, reason, self._now()))
+        if self._submission is not None:
+            self._submission.wake()
+
+    def _on_failure(self, task: str, error: BaseException) -> None:
+        """A task that fails takes the actor down: a successor that folds the journal is the known state."""
+        self._mode = AccountMode.STOPPED
+        self._reason = f"{task} failed: {error.__class__.__name__}: {error}"
+        if isinstance(error, StaleEpochError):
+            self._reason = str(error)
+        if self.ended is not None and not self.ended.done():
+            self.ended.set_result(self._reason)
+
+    def _need_ledger(self) -> Ledger:
+        if self._ledger is None:
+            raise RuntimeError("the account actor has not been started")
+        return self._ledger
+
+    async def _measure_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            planned = loop.time() + _LAG_PERIOD_S
+            await asyncio.sleep(_LAG_PERIOD_S)
+            self._lag_s = max(0.0, loop.time() - planned)

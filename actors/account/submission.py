@@ -1,0 +1,322 @@
+"""The submission queue: one writer, lanes by urgency, identity durable before the first byte, answers read as they are.
+
+Orders leave in order, several in flight where the venue allows it. Any doubt drains the pipeline and asks the venue for
+the next nonce before the next write.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+
+import structlog
+
+from actors.account.book import Book
+from actors.account.ledger import Ledger
+from actors.account.spec import AccountTuning
+from actors.account.state import OtherWrite
+from actors.journal.protocol import Entry
+from actors.meter import Meter
+from actors.tasks import Tasks
+from strategies.domain.account import AccountMode
+from strategies.domain.commands import CancelAllOrders, SetLeverage
+from strategies.domain.ids import InstrumentId, OrderId
+from strategies.domain.order import Lane
+from venues.errors import OutcomeUnknown, RateLimited, Rejected, Unreachable
+from venues.venue import Ack, Now, PreparedWrite, Venue
+
+_log = structlog.get_logger(__name__)
+
+LANES = (Lane.EXIT, Lane.HEDGE, Lane.ENTRY)
+"""Lanes of writes, most urgent first."""
+_POLL_S = 0.05
+"""How often a lane without rate budget is looked at again."""
+_MS = 1_000
+
+
+class Submission:
+    """Takes waiting writes out of the book and sees each to its answer."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        venue: Venue,
+        instrument_id: InstrumentId,
+        tuning: AccountTuning,
+        *,
+        tasks: Tasks,
+        meter: Meter,
+        now: Now,
+        mode: Callable[[], AccountMode],
+        on_answer: Callable[[Ack], Awaitable[None]],
+    ) -> None:
+        """Wire the parts; `mode` says what may be sent, `on_answer` gets what an answer tells of orders and fills."""
+        self._ledger = ledger
+        self._venue = venue
+        self._instrument_id = instrument_id
+        self._tuning = tuning
+        self._tasks = tasks
+        self._meter = meter
+        self._now = now
+        self._mode = mode
+        self._on_answer = on_answer
+        self._queues: dict[Lane, list[tuple[int, str]]] = {lane: [] for lane in LANES}
+        self._places: dict[str, int] = {}
+        self._arrivals = 0
+        self._in_flight = 0
+        self._changed = asyncio.Event()
+        self._doubt = True  # a new life knows no nonce
+        self._pause_until = 0.0
+
+    def lengths(self) -> dict[Lane, int]:
+        """Return how many writes wait in each lane."""
+        return {lane: len(queue) for lane, queue in self._queues.items()}
+
+    def wake(self) -> None:
+        """Look again: something was taken, the mode changed, or an answer came."""
+        self._changed.set()
+
+    def mark_doubt(self) -> None:
+        """Ask the venue for its next nonce before the next write."""
+        self._doubt = True
+        self.wake()
+
+    def enqueue_waiting(self) -> None:
+        """Put every write of the book that has not been signed and is not queued yet into its lane."""
+        book = self._ledger.book
+        for record in book.waiting():
+            self._push(record.request.order_id, record.request.lane)
+        for key, other in book.state.others.items():
+            if other.identity is None:
+                self._push(key, _lane_of(other))
+        self.wake()
+
+    async def run(self) -> None:
+        """Send what waits, for ever."""
+        while True:
+            key, lane = await self._next()
+            if await self._denied(key, lane):
+                continue
+            if self._doubt and not await self._resynced():
+                self._push(key, lane)
+                continue
+            await self._send(key, lane)
+
+    async def _next(self) -> tuple[str, Lane]:
+        while True:
+            self._changed.clear()
+            if self._in_flight < self._venue.capabilities.pipeline_depth and not self._pausing():
+                lane = self._ready_lane()
+                if lane is not None:
+                    _, key = heapq.heappop(self._queues[lane])
+                    return key, lane
+            try:
+                await asyncio.wait_for(self._changed.wait(), _POLL_S if any(self._queues.values()) else None)
+            except TimeoutError:
+                continue
+
+    def _ready_lane(self) -> Lane | None:
+        mode = self._mode()
+        if mode in {AccountMode.DISARMED, AccountMode.STOPPED}:
+            return None
+        budget = self._venue.status().budget_left
+        for lane in LANES if mode is AccountMode.ARMED else (Lane.EXIT,):
+            if self._queues[lane] and budget.get(lane, 1.0) >= 1.0:
+                return lane
+        return None
+
+    async def _denied(self, key: str, lane: Lane) -> bool:
+        """Drop what should not be sent any more: canceled before it left, or too old to be what was decided."""
+        record = self._ledger.book.order(OrderId(key))
+        if record is None:
+            return False
+        if record.prepared is not None or record.status.is_terminal:
+            return True
+        bound = {
+            Lane.EXIT: self._tuning.exit_deadline_s,
+            Lane.HEDGE: self._tuning.hedge_deadline_s,
+        }.get(lane, self._tuning.entry_deadline_s)
+        waited_s = (self._now() - record.taken_at) / _MS
+        if waited_s <= bound:
+            return False
+        detail = f"waited {waited_s:.1f} s in lane {lane}, bound {bound:g} s"
+        self._meter.count("orders_denied")
+        await self._ledger.commit(lambda book: book.decide_denied(OrderId(key), "stale", detail, self._now()))
+        return True
+
+    async def _resynced(self) -> bool:
+        """Drain the pipeline, then learn the next nonce. False when the venue does not answer now."""
+        while self._in_flight:
+            self._changed.clear()
+            await self._changed.wait()
+        self._doubt = False
+        try:
+            await self._venue.resync()
+        except (Unreachable, RateLimited) as error:
+            self._doubt = True
+            self._pause(getattr(error, "retry_after_s", self._tuning.reconnect_first_s))
+            return False
+        self._meter.count("nonce_resyncs")
+        return True
+
+    async def _send(self, key: str, lane: Lane) -> None:
+        started = perf_counter()
+        try:
+            write = await self._prepare(key)
+        except Rejected as error:
+            await self._refuse_locally(key, error)
+            return
+        except Unreachable as error:
+            _log.warning("prepare_failed", key=key, error=str(error))
+            self._doubt = True
+            self._push(key, lane)
+            self._pause(self._tuning.reconnect_first_s)
+            return
+        if write is None:
+            return
+        self._meter.observe("sign", perf_counter() - started)
+        await self._ledger.commit(lambda book: book.decide_prepared(key, write.identity, self._now()))
+        self._in_flight += 1
+        try:
+            answer = await self._venue.transmit(write)
+        except (Unreachable, RateLimited, OutcomeUnknown, Rejected) as error:
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_exception(error)
+        self._meter.observe("dequeue_to_wire", perf_counter() - started)
+        self._tasks.start(f"answer:{key}", self._await_answer(key, lane, answer))
+
+    async def _prepare(self, key: str) -> PreparedWrite | None:
+        book = self._ledger.book
+        record = book.order(OrderId(key))
+        if record is not None:
+            return await self._venue.prepare_order(record.request, record.client_order_id)
+        other = book.state.others.get(key)
+        if other is None:
+            return None
+        if other.cancel_order is not None:
+            return await self._prepare_cancel(key, other.cancel_order)
+        if isinstance(other.command, SetLeverage):
+            return await self._venue.prepare_leverage(other.command.instrument_id, other.command.leverage)
+        return await self._venue.prepare_cancel_all(self._instrument_id)
+
+    async def _prepare_cancel(self, key: str, order_id: OrderId) -> PreparedWrite | None:
+        target = self._ledger.book.order(order_id)
+        if target is None or target.status.is_terminal:
+            await self._ledger.commit(lambda book: book.decide_settled(key, "nothing to cancel", self._now()))
+            return None
+        if target.prepared is None:
+            await self._ledger.commit(lambda book: self._decide_cancel_unsent(book, key, order_id))
+            return None
+        return await self._venue.prepare_cancel(target.request.instrument_id, target.client_order_id)
+
+    def _decide_cancel_unsent(self, book: Book, key: str, order_id: OrderId) -> list[Entry]:
+        denied = book.decide_denied(order_id, "canceled", "canceled before it was sent", self._now())
+        return denied + book.decide_settled(key, "canceled before it was sent", self._now())
+
+    async def _refuse_locally(self, key: str, error: Rejected) -> None:
+        """The write cannot even be expressed: an order is denied, another write is settled as refused."""
+        self._meter.count("orders_denied")
+        if self._ledger.book.order(OrderId(key)) is not None:
+            await self._ledger.commit(
+                lambda book: book.decide_denied(OrderId(key), error.code, error.detail, self._now())
+            )
+            return
+        await self._settle_other(key, str(error))
+
+    async def _await_answer(self, key: str, lane: Lane, answer: "asyncio.Future[Ack]") -> None:
+        started = perf_counter()
+        try:
+            ack = await answer
+        except Rejected as error:
+            await self._on_rejected(key, lane, error)
+        except (RateLimited, Unreachable) as error:
+            # Nothing happened at the venue: the same write may go again, signed anew.
+            self._doubt = True
+            self._meter.count("rate_limited" if isinstance(error, RateLimited) else "unreachable")
+            self._pause(error.retry_after_s if isinstance(error, RateLimited) else self._tuning.reconnect_first_s)
+            await self._ledger.commit(lambda book: book.decide_discarded(key, self._now()))
+            self._push(key, lane)
+        except OutcomeUnknown as error:
+            self._doubt = True
+            await self._on_unknown(key, str(error))
+        else:
+            self._meter.observe("wire_to_answer", perf_counter() - started)
+            await self._on_ack(key, ack)
+        finally:
+            self._in_flight -= 1
+            if not any(key == queued for queued_lane in self._queues.values() for _, queued in queued_lane):
+                self._places.pop(key, None)
+            self.wake()
+
+    async def _on_ack(self, key: str, ack: Ack) -> None:
+        if self._ledger.book.order(OrderId(key)) is None:
+            await self._settle_other(key, "")
+        else:
+            await self._ledger.commit(lambda book: book.decide_accepted(OrderId(key), self._now()))
+        await self._on_answer(ack)
+
+    async def _on_rejected(self, key: str, lane: Lane, error: Rejected) -> None:
+        record = self._ledger.book.order(OrderId(key))
+        if error.stale_nonce:
+            self._doubt = True
+            signed = record.signed if record is not None else 1
+            if signed <= self._tuning.stale_nonce_retries and (record is not None or key in self._others):
+                self._meter.count("stale_nonces")
+                await self._ledger.commit(lambda book: book.decide_discarded(key, self._now()))
+                self._push(key, lane)
+                return
+        if record is None:
+            await self._settle_other(key, str(error))
+            return
+        self._meter.count("orders_rejected")
+        await self._ledger.commit(
+            lambda book: book.decide_rejected(OrderId(key), error.code, error.detail, self._now())
+        )
+
+    @property
+    def _others(self) -> dict[str, OtherWrite]:
+        return self._ledger.book.state.others
+
+    async def _on_unknown(self, key: str, reason: str) -> None:
+        self._meter.count("outcomes_unknown")
+        if self._ledger.book.order(OrderId(key)) is None:
+            # What a cancel did shows in the orders' own ends; a leverage is observed anew. Neither is sent again here.
+            await self._settle_other(key, f"outcome unknown: {reason}")
+            return
+        await self._ledger.commit(lambda book: book.decide_doubt(OrderId(key), reason, self._now()))
+
+    async def _settle_other(self, key: str, refusal: str) -> None:
+        other = self._others.get(key)
+        if other is None:
+            return
+        command = other.command
+
+        def decide(book: Book) -> list[Entry]:
+            entries = book.decide_settled(key, refusal or "done", self._now())
+            if isinstance(command, SetLeverage):
+                entries += book.decide_leverage(None if refusal else command.leverage, refusal, self._now())
+            return entries
+
+        if isinstance(command, CancelAllOrders) and refusal:
+            _log.warning("cancel_all_failed", reason=refusal)
+        await self._ledger.commit(decide)
+
+    def _push(self, key: str, lane: Lane) -> None:
+        """Queue a write at its place of arrival: one that comes back goes in front of what came after it."""
+        place = self._places.get(key)
+        if place is None:
+            self._arrivals += 1
+            place = self._places[key] = self._arrivals
+        if (place, key) not in self._queues[lane]:
+            heapq.heappush(self._queues[lane], (place, key))
+        self.wake()
+
+    def _pause(self, seconds: float) -> None:
+        self._pause_until = max(self._pause_until, asyncio.get_running_loop().time() + seconds)
+
+    def _pausing(self) -> bool:
+        return asyncio.get_running_loop().time() < self._pause_until
+
+
+def _lane_of(other: OtherWrite) -> Lane:
+    return Lane.ENTRY if isinstance(other.command, SetLeverage) else Lane.EXIT

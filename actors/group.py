@@ -1,0 +1,435 @@
+"""The group actor: one hedge group's strategy. One event, one step, one transaction, then the commands.
+
+Decides nothing itself: the machine does. What it adds is time, chance, the journal, and the way to the accounts.
+"""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+import structlog
+from pydantic import Field
+
+from actors.actor import AccountPort, ActorUnreachableError, Envelope, GroupStatus, StaleSenderError
+from actors.chance import draw
+from actors.clock import wall_now
+from actors.exposure import NakedClock
+from actors.group_log import GroupLog
+from actors.hostlock import HostLock
+from actors.journal.protocol import StaleEpochError
+from actors.journal.store import open_store
+from actors.meter import Meter
+from actors.tasks import Tasks
+from actors.words import in_words
+from strategies.domain.account import AccountMode, LegObservation
+from strategies.domain.commands import (
+    CancelAllOrders,
+    CancelOrder,
+    CancelTimer,
+    Command,
+    DrawRandom,
+    Notify,
+    Observe,
+    SetLeverage,
+    SetTimer,
+    SubmitOrder,
+)
+from strategies.domain.events import (
+    Event,
+    Observed,
+    OperatorState,
+    OperatorStateSet,
+    RandomDrawn,
+    Restarted,
+    Started,
+    TimerFired,
+)
+from strategies.domain.ids import AccountId, LegName, TimerName, Timestamp
+from strategies.domain.model import Value
+from strategies.machine import GroupSpec, GroupView, Machine
+from strategies.registry import build_machine
+from venues.venue import Now
+
+_log = structlog.get_logger(__name__)
+
+_LOCK_WAIT_S = 15.0
+"""How long a successor waits for its predecessor's process to be gone."""
+_FACTS_WAIT_S = 5.0
+"""How long one long-poll for facts stays open: bounds how long a dead account's feed is waited for."""
+_RETRY_S = 0.2
+"""Wait before an account that did not answer is asked again."""
+_OBSERVE_BOUND_S = 6.0
+"""A look at one leg that takes longer is delivered without that leg's answer."""
+_INBOX_LIMIT = 5_000
+"""Events waiting to be decided; a feeder waits when it is full, facts stay with their account meanwhile."""
+_RECENT = 30
+"""Steps kept in words for the operator."""
+_LAG_PERIOD_S = 0.5
+_MS = 1_000
+
+
+class GroupActorSpec(Value):
+    """Everything a group actor needs to live."""
+
+    group: GroupSpec
+    strategy: str = Field(description="name in strategies.registry.STRATEGIES")
+    params: dict[str, Any] = Field(description="the strategy's own model")
+    limits: dict[str, Any] = Field(default={}, description="strategies.risk.Limits")
+    journal: str = Field(description="journal URL")
+    lock_dir: str = Field(description="folder for the lock that the group's process holds for life")
+    operator_state: OperatorState = Field(default=OperatorState.RUN, description="at the group's first start")
+    debug: bool = False
+
+
+MachineBuilder = Callable[[str, GroupSpec, Mapping[str, Any], Mapping[str, Any]], Machine[Any]]
+"""Strategy name, group, parameters and limits to a machine; raises ValueError when they do not fit."""
+
+
+class GroupActor:
+    """Implements `actors.actor.GroupPort`."""
+
+    def __init__(
+        self,
+        spec: GroupActorSpec,
+        epoch: int,
+        *,
+        now: Now = wall_now,
+        draw_random: Callable[[Decimal, Decimal], Decimal] = draw,
+        build: MachineBuilder = build_machine,
+    ) -> None:
+        """Remember the parts; no I/O, nothing that can fail."""
+        self._spec = spec
+        self._epoch = epoch
+        self._now = now
+        self._draw = draw_random
+        self._build = build
+        self._meter = Meter()
+        self._tasks = Tasks(f"group/{spec.group.group}", self._on_failure)
+        self._lock = HostLock(spec.lock_dir, f"group-{spec.group.group}")
+        self._accounts: dict[AccountId, LegName] = {account: leg for leg, account in spec.group.legs.items()}
+        self._ports: dict[AccountId, AccountPort] = {}
+        self._port_changed: dict[AccountId, asyncio.Event] = {}
+        self._outbox_changed: dict[AccountId, asyncio.Event] = {}
+        self._inbox: asyncio.Queue[tuple[Event, tuple[AccountId, int] | None]] = asyncio.Queue(_INBOX_LIMIT)
+        self._deciding = asyncio.Lock()
+        self._machine: Machine[Any] | None = None
+        self._state: Any = None
+        self._log: GroupLog | None = None
+        self._timers: dict[TimerName, asyncio.TimerHandle] = {}
+        self._naked = NakedClock()
+        self._recent: deque[str] = deque(maxlen=_RECENT)
+        self._stopped = ""
+        self._started_at = Timestamp(0)
+        self._lag_s = 0.0
+        self.ended: asyncio.Future[str] | None = None
+        """Ends with a reason when the actor cannot go on; its process must then end, too."""
+
+    # --- life ---------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take lock and journal, replay, check that the replay decides the same, then begin.
+
+        Raises:
+            LockHeldError: another process of this group is alive.
+            JournalError: the journal is damaged, newer than this code, or owned by a later epoch.
+            ValueError: the strategy, its parameters or its limits are not valid.
+        """
+        self._started_at = self._now()
+        self.ended = asyncio.get_running_loop().create_future()
+        await self._lock.acquire(_LOCK_WAIT_S)
+        store = open_store(self._spec.journal)
+        journal = await store.open(f"group/{self._spec.group.group}", self._epoch)
+        machine = self._build(self._spec.strategy, self._spec.group, self._spec.params, self._spec.limits)
+        self._machine = machine
+        self._log = GroupLog(journal, self._meter)
+        for account in self._accounts:
+            self._port_changed[account] = asyncio.Event()
+            self._outbox_changed[account] = asyncio.Event()
+        loaded = await self._log.load(machine)
+        self._state = loaded.state
+        if loaded.divergence is not None:
+            self._stop_deciding(f"replay decides otherwise: {loaded.divergence}")
+            return
+        self._tasks.start("decide", self._decide())
+        await self._begin(fresh=loaded.steps == 0)
+        for account in self._accounts:
+            self._tasks.start(f"courier:{account}", self._carry(account))
+            self._tasks.start(f"feeder:{account}", self._feed(account))
+        self._tasks.start("lag", self._measure_lag())
+
+    def connect(self, account: AccountId, port: AccountPort) -> None:
+        """Say how the account is reached from now on; its next incarnation replaces the one before."""
+        if account not in self._accounts:
+            raise KeyError(f"account {account} plays no leg in group {self._spec.group.group}")
+        self._ports[account] = port
+        if account in self._port_changed:
+            self._port_changed[account].set()
+            self._outbox_changed[account].set()
+
+    async def stop(self) -> None:
+        """End: nothing is decided after this returns. May be called twice."""
+        for handle in self._timers.values():
+            handle.cancel()
+        self._timers.clear()
+        await self._tasks.close()
+        if self._log is not None:
+            await self._log.close()
+        self._lock.release()
+
+    # --- port ---------------------------------------------------------------------------------------------------
+
+    async def operate(self, state: OperatorState, by: str, reason: str) -> None:
+        """See `GroupPort.operate`."""
+        await self._step(OperatorStateSet(at=self._now(), state=state, by=by, reason=reason), None)
+
+    async def status(self) -> GroupStatus:
+        """See `GroupPort.status`."""
+        log = self._need_log()
+        view = self._view()
+        return GroupStatus(
+            group=self._spec.group.group,
+            epoch=self._epoch,
+            pid=os.getpid(),
+            at=self._now(),
+            started_at=self._started_at,
+            journal_seq=log.seq,
+            view=view,
+            stopped=self._stopped or log.problem,
+            naked_since=self._naked.since,
+            naked_seconds=self._naked.seconds(self._now()),
+            naked_usd_seconds=self._naked.usd_seconds(self._now()),
+            timers=dict(log.timers),
+            recent=tuple(self._recent),
+            counters=dict(self._meter.counters),
+            histograms=self._meter.histograms(),
+            loop_lag_s=self._lag_s,
+        )
+
+    # --- the loop -----------------------------------------------------------------------------------------------
+
+    async def _decide(self) -> None:
+        while True:
+            event, source = await self._inbox.get()
+            await self._step(event, source)
+
+    async def _step(self, event: Event, source: tuple[AccountId, int] | None) -> None:
+        """Take one event: decide, write, then act. Nobody else changes the state."""
+        async with self._deciding:
+            log = self._need_log()
+            if self._stopped or self._machine is None or (source is not None and log.knows(*source)):
+                return
+            if isinstance(event, TimerFired) and log.timers.get(event.timer, event.at + 1) > event.at:
+                return  # moved or canceled while it waited in the inbox
+            with self._meter.timed("decide"):
+                try:
+                    step = self._machine.step(self._state, event)
+                except Exception as error:  # noqa: BLE001 - a poison event stops this group in a known state, named
+                    self._stop_deciding(
+                        f"poison event after journal seq {log.seq}: {error.__class__.__name__}: {error}; "
+                        f"event {event.model_dump_json()[:500]}"
+                    )
+                    return
+            await log.write(event, step.commands, source, self._machine.code_version)
+            self._state = step.state
+            self._recent.append(in_words(event, step.commands))
+            view = self._view()
+            naked_s = self._naked.update(event.at, view)
+            if naked_s is not None:
+                self._meter.observe("naked_interval", naked_s)
+            self._meter.count("steps")
+            self._act(step.commands)
+        await log.snapshot_if_due(self._machine, self._state)
+
+    async def _begin(self, *, fresh: bool) -> None:
+        log = self._need_log()
+        if fresh:
+            await self._step(Started(at=self._now(), group=self._spec.group.group), None)
+            await self._step(
+                OperatorStateSet(at=self._now(), state=self._spec.operator_state, by="config", reason="first start"),
+                None,
+            )
+            return
+        timers, draws = dict(log.timers), dict(log.draws)
+        await self._step(Restarted(at=self._now()), None)
+        for timer, due_at in timers.items():
+            if log.timers.get(timer) == due_at:
+                self._set_timer(timer, due_at)
+        for command in draws.values():
+            if command.name in log.draws:
+                self._inbox.put_nowait((self._answer_draw(command), None))
+
+    def _act(self, commands: tuple[Command, ...]) -> None:
+        for command in commands:
+            match command:
+                case SubmitOrder() | CancelOrder() | CancelAllOrders() | SetLeverage():
+                    self._outbox_changed[command.account].set()
+                case Observe():
+                    self._tasks.start("observe", self._observe(command.legs))
+                case SetTimer(timer=timer, due_at=due_at):
+                    self._set_timer(timer, due_at)
+                case CancelTimer(timer=timer):
+                    self._drop_timer(timer)
+                case DrawRandom():
+                    self._inbox.put_nowait((self._answer_draw(command), None))
+                case Notify():
+                    self._meter.count(f"notifications_{command.severity.lower()}")
+                    _log.info(
+                        "notify",
+                        group=self._spec.group.group,
+                        severity=command.severity,
+                        topic=command.topic,
+                        text=command.text,
+                    )
+
+    def _answer_draw(self, command: DrawRandom) -> RandomDrawn:
+        return RandomDrawn(at=self._now(), name=command.name, value=self._draw(command.low, command.high))
+
+    # --- time ---------------------------------------------------------------------------------------------------
+
+    def _set_timer(self, timer: TimerName, due_at: Timestamp) -> None:
+        self._drop_timer(timer)
+        wait_s = max(0.0, (due_at - self._now()) / _MS)
+        self._timers[timer] = asyncio.get_running_loop().call_later(wait_s, self._fire, timer, due_at)
+
+    def _drop_timer(self, timer: TimerName) -> None:
+        handle = self._timers.pop(timer, None)
+        if handle is not None:
+            handle.cancel()
+
+    def _fire(self, timer: TimerName, due_at: Timestamp) -> None:
+        if self._now() < due_at:  # the wall clock is behind the loop's: never early
+            self._set_timer(timer, due_at)
+            return
+        self._timers.pop(timer, None)
+        self._tasks.start(f"fire:{timer}", self._inbox.put((TimerFired(at=self._now(), timer=timer), None)))
+
+    # --- accounts -----------------------------------------------------------------------------------------------
+
+    async def _carry(self, account: AccountId) -> None:
+        """Bring commands to one account until it says that it has them."""
+        log, changed = self._need_log(), self._outbox_changed[account]
+        changed.set()
+        first = True
+        while True:
+            await changed.wait()
+            changed.clear()
+            port = self._ports.get(account)
+            if port is None or (not first and not log.outbox(account)):
+                continue
+            envelope = Envelope(
+                sender=f"group/{self._spec.group.group}",
+                sender_epoch=self._epoch,
+                # The first call only asks how far the account has come: a replayed journal holds long-taken messages.
+                messages=() if first else log.outbox(account),
+            )
+            try:
+                with self._meter.timed("submit_call"):
+                    receipt = await port.submit(envelope)
+            except ActorUnreachableError:
+                await asyncio.sleep(_RETRY_S)
+                changed.set()
+                continue
+            except StaleSenderError as error:
+                self._fail(f"a later incarnation of this group has spoken to {account}: {error}")
+                return
+            log.taken(account, receipt.taken)
+            if log.outbox(account):
+                if not first:
+                    await asyncio.sleep(_RETRY_S)  # the account cannot take them yet (it has not come up)
+                changed.set()
+            first = False
+
+    async def _feed(self, account: AccountId) -> None:
+        """Bring one account's facts to the machine, in order, each once."""
+        log = self._need_log()
+        cursor = log.cursor(account)
+        while True:
+            port = self._ports.get(account)
+            if port is None:
+                await self._port_changed[account].wait()
+                continue
+            try:
+                batch = await port.facts(cursor, _FACTS_WAIT_S)
+            except ActorUnreachableError:
+                await self._wait_for_change(account)
+                continue
+            for fact in batch.facts:
+                await self._inbox.put((fact.event, (account, fact.seq)))
+                cursor = fact.seq
+
+    async def _wait_for_change(self, account: AccountId) -> None:
+        changed = self._port_changed[account]
+        changed.clear()
+        with suppress(TimeoutError):  # the same incarnation may answer again
+            await asyncio.wait_for(changed.wait(), _RETRY_S)
+
+    async def _observe(self, legs: tuple[LegName, ...]) -> None:
+        observations = await asyncio.gather(*(self._observe_leg(leg) for leg in legs))
+        event = Observed(at=self._now(), legs=dict(zip(legs, observations, strict=True)))
+        await self._inbox.put((event, None))
+
+    async def _observe_leg(self, leg: LegName) -> LegObservation:
+        account = self._spec.group.legs[leg]
+        port = self._ports.get(account)
+        if port is None:
+            return self._nothing(account, leg, "the account actor is not connected")
+        try:
+            return await asyncio.wait_for(port.observe(self._spec.group.instrument_id), _OBSERVE_BOUND_S)
+        except (ActorUnreachableError, TimeoutError) as error:
+            return self._nothing(account, leg, f"the account actor does not answer: {error}")
+
+    def _nothing(self, account: AccountId, leg: LegName, problem: str) -> LegObservation:
+        """No answer: everything missing, nothing zero. Belief is the machine's own, repeated."""
+        return LegObservation(
+            account=account,
+            mode=AccountMode.DISARMED,
+            instrument=None,
+            quote=None,
+            balance=None,
+            position=None,
+            believed=self._view().legs[leg].believed,
+            in_flight=0,
+            unknown=0,
+            problems=(problem,),
+        )
+
+    # --- parts --------------------------------------------------------------------------------------------------
+
+    def _view(self) -> GroupView:
+        if self._machine is None:
+            raise RuntimeError("the group actor has not been started")
+        return self._machine.view(self._state)
+
+    def _need_log(self) -> GroupLog:
+        if self._log is None:
+            raise RuntimeError("the group actor has not been started")
+        return self._log
+
+    def _stop_deciding(self, reason: str) -> None:
+        """Decide nothing more; stay to be asked why."""
+        self._stopped = reason
+        self._meter.count("stopped")
+        _log.critical("group_stopped", group=self._spec.group.group, reason=reason)
+
+    def _on_failure(self, task: str, error: BaseException) -> None:
+        if isinstance(error, StaleEpochError):
+            self._fail(str(error))
+        else:
+            self._fail(f"{task} failed: {error.__class__.__name__}: {error}")
+
+    def _fail(self, reason: str) -> None:
+        """Take the actor down: a successor that replays the journal is the known state."""
+        self._stopped = reason
+        if self.ended is not None and not self.ended.done():
+            self.ended.set_result(reason)
+
+    async def _measure_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            planned = loop.time() + _LAG_PERIOD_S
+            await asyncio.sleep(_LAG_PERIOD_S)
+            self._lag_s = max(0.0, loop.time() - planned)

@@ -1,0 +1,218 @@
+"""The group's journal and what follows from it: message numbers, cursors, timers, open draws.
+
+One record is one step: the event, where it came from, the commands, and the version of the code that decided.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from pydantic import Field
+
+from actors.actor import Message
+from actors.journal.protocol import Entry, Journal, JournalWriteError, Snapshot
+from actors.meter import Meter
+from strategies.domain.codec import commands_to_json
+from strategies.domain.commands import (
+    CancelAllOrders,
+    CancelOrder,
+    CancelTimer,
+    Command,
+    DrawRandom,
+    SetLeverage,
+    SetTimer,
+    SubmitOrder,
+)
+from strategies.domain.events import Event, RandomDrawn, TimerFired
+from strategies.domain.ids import AccountId, TimerName, Timestamp
+from strategies.domain.model import Value
+from strategies.machine import Machine
+from strategies.replay import Divergence, JournaledStep, replay
+
+_log = structlog.get_logger(__name__)
+
+STEP = "step"
+"""Kind of a group's journal records."""
+_SNAPSHOT_EVERY = 1_000
+"""Steps between two snapshots: a restart folds at most this many."""
+_RETRY_S = 1.0
+"""How often an append is tried again while the disk refuses: nothing may be done before it succeeds."""
+
+
+class Source(Value):
+    """The account fact that an event is."""
+
+    account: AccountId
+    seq: int
+
+
+class StepBody(Value):
+    """Body of a `step` record."""
+
+    event: Event
+    commands: tuple[Command, ...]
+    source: Source | None
+    code_version: str
+
+
+class _Bookkeeping(Value):
+    """What the shell of a group remembers beside the machine's state; part of its snapshot."""
+
+    sent: dict[AccountId, int] = Field(default={}, description="number of the last message per account")
+    outbox: dict[AccountId, tuple[Message, ...]] = {}
+    cursors: dict[AccountId, int] = {}
+    timers: dict[TimerName, Timestamp] = {}
+    draws: dict[str, DrawRandom] = {}
+
+
+class _SnapshotBody(Value):
+    machine: str
+    bookkeeping: _Bookkeeping
+
+
+class Loaded(Value):
+    """What was found at start."""
+
+    state: Any
+    steps: int = Field(description="records in the journal; 0 = the group's first start")
+    divergence: str | None
+
+
+class GroupLog:
+    """Writes steps, and folds what the shell needs out of them."""
+
+    def __init__(self, journal: Journal, meter: Meter) -> None:
+        """Take the journal; call `load` before anything else."""
+        self.seq = 0
+        self.problem = ""
+        """Why the journal cannot be written just now; empty = it can."""
+        self.timers: dict[TimerName, Timestamp] = {}
+        self.draws: dict[str, DrawRandom] = {}
+        self._journal = journal
+        self._meter = meter
+        self._sent: dict[AccountId, int] = {}
+        self._outbox: dict[AccountId, list[Message]] = {}
+        self._cursors: dict[AccountId, int] = {}
+        self._snapshot_seq = 0
+
+    async def load(self, machine: Machine[Any]) -> Loaded:
+        """Fold snapshot and journal through the machine and compare what it decides with what was decided.
+
+        Raises:
+            JournalError: the journal cannot be read or is damaged.
+        """
+        state = await self._load_snapshot(machine)
+        records = await self._journal.read(after=self.seq)
+        steps: list[JournaledStep] = []
+        for record in records:
+            body = StepBody.model_validate_json(record.body)
+            self._fold(body.event, body.commands, body.source)
+            steps.append(
+                JournaledStep(
+                    seq=record.seq,
+                    event=body.event,
+                    commands_json=commands_to_json(body.commands),
+                    code_version=body.code_version,
+                )
+            )
+            self.seq = record.seq
+        replayed = replay(machine, state, steps)
+        divergence: Divergence | None = replayed.divergence
+        return Loaded(state=replayed.state, steps=self.seq, divergence=None if divergence is None else str(divergence))
+
+    async def write(
+        self, event: Event, commands: Sequence[Command], source: tuple[AccountId, int] | None, code_version: str
+    ) -> None:
+        """Make one step durable and fold it. Waits for as long as the disk refuses.
+
+        Raises:
+            StaleEpochError: another incarnation owns the group; stop for good.
+        """
+        origin = None if source is None else Source(account=source[0], seq=source[1])
+        body = StepBody(event=event, commands=tuple(commands), source=origin, code_version=code_version)
+        entry = Entry(kind=STEP, at=event.at, body=body.model_dump_json())
+        while True:
+            try:
+                with self._meter.timed("journal_append"):
+                    self.seq = await self._journal.append((entry,))
+            except JournalWriteError as error:
+                if not self.problem:
+                    _log.critical("journal_refuses", stream=self._journal.stream, error=str(error))
+                self.problem = f"the journal cannot be written, so nothing is done: {error}"
+                self._meter.count("journal_failures")
+                await asyncio.sleep(_RETRY_S)
+                continue
+            break
+        self.problem = ""
+        self._fold(event, commands, origin)
+
+    def knows(self, account: AccountId, seq: int) -> bool:
+        """Say whether a fact has been decided upon already."""
+        return seq <= self._cursors.get(account, 0)
+
+    def cursor(self, account: AccountId) -> int:
+        """Return the number of the last fact decided upon."""
+        return self._cursors.get(account, 0)
+
+    def outbox(self, account: AccountId) -> tuple[Message, ...]:
+        """Return the messages that the account has not said it has."""
+        return tuple(self._outbox.get(account, ()))
+
+    def taken(self, account: AccountId, seq: int) -> None:
+        """Drop what the account has durably taken."""
+        waiting = self._outbox.get(account, [])
+        self._outbox[account] = [message for message in waiting if message.seq > seq]
+
+    async def snapshot_if_due(self, machine: Machine[Any], state: Any) -> None:
+        """Keep a snapshot when enough has been written since the last one."""
+        if self.seq - self._snapshot_seq < _SNAPSHOT_EVERY:
+            return
+        bookkeeping = _Bookkeeping(
+            sent=self._sent,
+            outbox={account: tuple(messages) for account, messages in self._outbox.items()},
+            cursors=self._cursors,
+            timers=self.timers,
+            draws=self.draws,
+        )
+        body = _SnapshotBody(machine=machine.state_to_json(state), bookkeeping=bookkeeping).model_dump_json()
+        await self._journal.save_snapshot(Snapshot(seq=self.seq, code_version=machine.code_version, body=body))
+        self._snapshot_seq = self.seq
+
+    async def close(self) -> None:
+        """Release the journal."""
+        await self._journal.close()
+
+    async def _load_snapshot(self, machine: Machine[Any]) -> Any:
+        snapshot = await self._journal.load_snapshot()
+        if snapshot is None or snapshot.code_version != machine.code_version:
+            return None
+        body = _SnapshotBody.model_validate_json(snapshot.body)
+        kept = body.bookkeeping
+        self._sent, self._cursors = dict(kept.sent), dict(kept.cursors)
+        self._outbox = {account: list(messages) for account, messages in kept.outbox.items()}
+        self.timers, self.draws = dict(kept.timers), dict(kept.draws)
+        self.seq = self._snapshot_seq = snapshot.seq
+        return machine.state_from_json(body.machine)
+
+    def _fold(self, event: Event, commands: Sequence[Command], source: Source | None) -> None:
+        if source is not None:
+            self._cursors[source.account] = source.seq
+        if isinstance(event, TimerFired):
+            self.timers.pop(event.timer, None)
+        elif isinstance(event, RandomDrawn):
+            self.draws.pop(event.name, None)
+        for command in commands:
+            match command:
+                case SubmitOrder() | CancelOrder() | CancelAllOrders() | SetLeverage():
+                    seq = self._sent.get(command.account, 0) + 1
+                    self._sent[command.account] = seq
+                    self._outbox.setdefault(command.account, []).append(Message(seq=seq, command=command))
+                case SetTimer(timer=timer, due_at=due_at):
+                    self.timers[timer] = due_at
+                case CancelTimer(timer=timer):
+                    self.timers.pop(timer, None)
+                case DrawRandom(name=name):
+                    self.draws[name] = command
+                case _:
+                    pass

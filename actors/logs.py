@@ -1,0 +1,96 @@
+"""Where log lines go: one JSON line each, into one file per actor that keeps its name across incarnations."""
+
+import logging
+import logging.handlers
+import queue
+from pathlib import Path
+
+import structlog
+
+from actors.redact import redact_event
+
+_MAX_BYTES = 20_000_000
+"""One file's size: a day of ordinary running, still opened by any editor."""
+_BACKUPS = 4
+"""Older files kept beside it: with the current one at most 100 MB an actor."""
+_QUIET = ("asyncio", "aiohttp.access", "urllib3", "ray", "filelock", "websockets", "aiosqlite")
+"""Libraries whose ordinary talk says nothing about trading."""
+_installed: logging.handlers.QueueListener | None = None
+
+
+def log_to_file(path: Path, *, debug: bool, **fields: object) -> None:
+    """Send every log line of this process to `path`, with `fields` in each.
+
+    Lines pass through a queue to a thread: neither a full disk nor a slow one ever holds the event loop up.
+    Calling it again moves the log (a spare process becomes an actor).
+
+    Raises:
+        OSError: the file cannot be opened for writing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sink = logging.handlers.RotatingFileHandler(path, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8")
+    sink.setFormatter(logging.Formatter("%(message)s"))
+    _install(sink, debug=debug, fields=fields)
+
+
+def close_logs() -> None:
+    """Write what is still queued and close the file."""
+    global _installed  # noqa: PLW0603 - the logging module is process-wide, and so is what is installed in it
+    if _installed is None:
+        return
+    _installed.stop()
+    for sink in _installed.handlers:
+        sink.close()
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler, logging.handlers.QueueHandler):
+            root.removeHandler(handler)
+    _installed = None
+
+
+def _install(sink: logging.Handler, *, debug: bool, fields: dict[str, object]) -> None:
+    global _installed  # noqa: PLW0603 - see close_logs
+    close_logs()
+    lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    entrance = logging.handlers.QueueHandler(lines)
+    entrance.setFormatter(_formatter(fields))
+    root = logging.getLogger()
+    root.addHandler(entrance)
+    root.setLevel(logging.INFO)
+    logging.getLogger("venues").setLevel(logging.DEBUG if debug else logging.INFO)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    _installed = logging.handlers.QueueListener(lines, sink)
+    _installed.start()
+
+
+def _shared() -> list[structlog.typing.Processor]:
+    return [
+        structlog.stdlib.filter_by_level,
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _formatter(fields: dict[str, object]) -> logging.Formatter:
+    def add_fields(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {**fields, **event}
+
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_shared()[2:],
+        processors=[
+            add_fields,
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            redact_event,
+            structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
+        ],
+    )

@@ -1,0 +1,127 @@
+"""The live table at the terminal, and the plain lines that take its place when nobody looks at a terminal."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from actors.actor import Liveness
+from actors.supervision.overview import GroupRow, Overview
+from strategies.domain.ids import GroupId, Timestamp
+from strategies.machine import GroupView
+
+_MS = 1000
+_MINUTE_S = 60
+_HOUR_S = 3600
+_NOTICES = 3
+"""Latest notices below the table; the status page has more."""
+_UNKNOWN = "?"
+"""Shown where nothing has been reported: no answer is not zero."""
+_COLUMNS = (
+    ("group", "left"),
+    ("phase", "left"),
+    ("legs", "left"),
+    ("net", "right"),
+    ("net USD", "right"),
+    ("in phase", "right"),
+    ("next", "left"),
+    ("unknown", "right"),
+    ("naked", "right"),
+    ("restarts", "right"),
+)
+
+
+def picture(seen: Overview, footer: tuple[str, ...]) -> RenderableType:
+    """Draw everything as it is now."""
+    table = Table(expand=True, pad_edge=False)
+    for heading, side in _COLUMNS:
+        table.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
+    for name, row in seen.groups.items():
+        table.add_row(*_cells(name, row, seen), style="red" if row.trouble or row.parking else "")
+    waiting = seen.not_ready()
+    words = [Text(notice, style="bold red") for notice in seen.notices[-_NOTICES:]]
+    words += [Text(line, style="yellow") for line in waiting]
+    words += [Text(line, style="dim") for line in footer]
+    return Group(table, *words)
+
+
+class PhaseLines:
+    """One line for each change, for logs and pipes."""
+
+    def __init__(self) -> None:
+        """Start with nothing said."""
+        self._said: dict[str, str] = {}
+        self._notices: tuple[str, ...] = ()
+
+    def news(self, seen: Overview) -> Iterator[str]:
+        """Yield what has changed since the last call."""
+        fresh = [notice for notice in seen.notices if notice not in self._notices]
+        self._notices = seen.notices
+        yield from fresh
+        for name, account in seen.accounts.items():
+            mode = account.status.mode if account.status is not None else _UNKNOWN
+            yield from self._if_new(f"Account {name}", f"{account.actor.liveness}, {mode}")
+        for group, row in seen.groups.items():
+            yield from self._if_new(f"Group {group}", _phase_line(row))
+
+    def _if_new(self, who: str, text: str) -> Iterator[str]:
+        if self._said.get(who) != text:
+            self._said[who] = text
+            yield f"{who}: {text}."
+
+
+def _phase_line(row: GroupRow) -> str:
+    view = row.status.view if row.status is not None else None
+    if row.trouble:
+        return f"ended in trouble: {row.trouble}"
+    if view is None:
+        return f"{row.actor.liveness}"
+    reason = f" ({view.reason})" if view.reason else ""
+    alive = "" if row.actor.liveness is Liveness.ALIVE else f", its actor is {row.actor.liveness}"
+    return f"cycle {view.cycle}, {view.phase}{reason}, {_legs(view)}, next: {view.next}{alive}"
+
+
+def _cells(name: GroupId, row: GroupRow, seen: Overview) -> tuple[str, ...]:
+    status = row.status
+    if status is None:
+        return (name, row.actor.liveness, *([_UNKNOWN] * 7), str(row.actor.restarts))
+    view = status.view
+    dead = "" if row.actor.liveness is Liveness.ALIVE else f" [{row.actor.liveness}]"
+    unknown = sum(len(leg.unknown) for leg in view.legs.values())
+    naked = "" if status.naked_since is None else duration(seen.at, status.naked_since)
+    return (
+        f"{name}\n{view.operator_state}",
+        f"{view.phase}{dead}\n{row.trouble or row.parking or view.reason}",
+        _legs(view, "\n"),
+        signed(view.net),
+        _UNKNOWN if view.mark is None else f"{view.net * view.mark:+,.2f}",
+        duration(seen.at, view.phase_since),
+        view.next,
+        str(unknown),
+        naked,
+        str(row.actor.restarts),
+    )
+
+
+def _legs(view: GroupView, between: str = ", ") -> str:
+    return between.join(f"{name} {signed(leg.believed)}" for name, leg in view.legs.items())
+
+
+def signed(quantity: Decimal) -> str:
+    """Write a quantity with its sign and without needless zeros."""
+    text = f"{quantity:+f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"+0", "-0"} else text
+
+
+def duration(now: Timestamp, since: Timestamp) -> str:
+    """Write how long ago `since` was."""
+    seconds = max(0, now - since) // _MS
+    if seconds >= _HOUR_S:
+        return f"{seconds // _HOUR_S}h{seconds % _HOUR_S // _MINUTE_S:02d}m"
+    if seconds >= _MINUTE_S:
+        return f"{seconds // _MINUTE_S}m{seconds % _MINUTE_S:02d}s"
+    return f"{seconds}s"

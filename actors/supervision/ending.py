@@ -1,0 +1,77 @@
+"""How a run ends: by itself, or because somebody said so. What is said then is what is known."""
+
+import asyncio
+
+from actors.supervision.flatness import open_legs
+from actors.supervision.keepers import GroupKeeper, Order
+from actors.supervision.past import UNWINDING
+from actors.supervision.supervision import Supervision
+from strategies.domain.events import OperatorState
+
+BY_INTERRUPT = "supervisor:interrupt"
+"""How an unwind by Ctrl-C or SIGTERM is signed in a group's journal."""
+_POLL_S = 0.1
+"""How often it is looked whether a group is over, or flat."""
+
+
+async def until_over(supervision: Supervision) -> tuple[str, ...]:
+    """Wait until every group is over; return what went wrong, one sentence a group (empty = all finished)."""
+    # Many values of many owners say it together: a look ten times a second is simpler than an event for each of them.
+    while not all(group.over for group in supervision.groups.values()):  # noqa: ASYNC110
+        await asyncio.sleep(_POLL_S)
+    return tuple(
+        f"Group {name} was parked: {group.trouble}." for name, group in supervision.groups.items() if group.trouble
+    )
+
+
+async def unwind(supervision: Supervision, timeout_s: float, enough: asyncio.Event) -> tuple[str, ...]:
+    """Flatten every group and wait until the venues confirm it, `timeout_s` have passed, or `enough` is set.
+
+    Returns:
+        One sentence a group: what was done, or what is still open.
+    """
+    groups = supervision.groups
+    await supervision.record(UNWINDING, {"groups": sorted(groups)})
+    for keeper in groups.values():
+        if not keeper.over or open_now(keeper):
+            keeper.tell(
+                Order(state=OperatorState.FLATTEN, by=BY_INTERRUPT, reason="the supervisor was told to end (unwind)")
+            )
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + timeout_s
+    while not enough.is_set() and loop.time() < give_up_at:
+        if all(_unwound(keeper) for keeper in groups.values()):
+            break
+        await asyncio.sleep(_POLL_S)
+    return tuple(_say(name, keeper, keeping=False) for name, keeper in groups.items())
+
+
+def keep(supervision: Supervision) -> tuple[str, ...]:
+    """Say, one sentence a group, which positions stay."""
+    return tuple(_say(name, keeper, keeping=True) for name, keeper in supervision.groups.items())
+
+
+def open_now(keeper: GroupKeeper) -> tuple[str, ...]:
+    """Name what is not confirmed flat in a group, as last heard."""
+    if keeper.status is None:
+        return ("it has never reported",)
+    return open_legs(keeper.status.view)
+
+
+def _unwound(keeper: GroupKeeper) -> bool:
+    if keeper.undelivered or open_now(keeper):
+        return False
+    status = keeper.status
+    # A report from before the order shows a group that may be about to open; one that is over opens nothing.
+    return keeper.over or (status is not None and status.view.operator_state is OperatorState.FLATTEN)
+
+
+def _say(name: str, keeper: GroupKeeper, *, keeping: bool) -> str:
+    still = open_now(keeper)
+    if keeper.status is None:
+        return f"Group {name} never reported: look at its accounts."
+    if not still:
+        return f"Group {name} is flat."
+    if keeping:
+        return f"Group {name} keeps its positions: {'; '.join(still)}."
+    return f"Group {name} is NOT confirmed flat: {'; '.join(still)}."

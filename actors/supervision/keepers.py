@@ -1,0 +1,228 @@
+"""The two kinds of keepers: of an account, which has to be armed, and of a group, which has to know its accounts."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from actors.actor import AccountStatus, ActorUnreachableError, GroupStatus
+from actors.hosting.protocol import HostLink, Place
+from actors.restart import RestartPolicy
+from actors.supervision.desired import AccountWish, GroupWish
+from actors.supervision.flatness import open_legs
+from actors.supervision.keeper import Keeper, Office
+from strategies.domain.account import AccountMode
+from strategies.domain.events import OperatorState
+from strategies.domain.ids import AccountId
+from strategies.domain.model import Value
+from strategies.machine import Outcome
+
+BY_SUPERVISOR = "supervisor"
+"""How the supervisor signs what it asks of a group."""
+_PLACES_WAIT_S = 30.0
+"""How long a group's start waits for its accounts' processes: it can start without, and is told later."""
+_PLACES_POLL_S = 0.05
+"""How often it looks meanwhile."""
+_FLATTEN_ATTEMPTS = 5
+"""Further lives of a group that died too often, each only to flatten. Then a person has to look."""
+
+_log = structlog.get_logger(__name__)
+
+Listener = Callable[[], Awaitable[None]]
+Complaint = Callable[[str], Awaitable[None]]
+
+
+class Order(Value):
+    """What a group still has to be told."""
+
+    state: OperatorState
+    by: str
+    reason: str
+
+
+class AccountKeeper(Keeper):
+    """Keeps one account actor alive, and armed once it has looked at its venue."""
+
+    def __init__(
+        self,
+        wish: AccountWish,
+        policy: RestartPolicy,
+        office: Office,
+        *,
+        on_up: Callable[["AccountKeeper"], Awaitable[None]],
+        on_escalation: Callable[["AccountKeeper", str], Awaitable[None]],
+        still_needed: Callable[["AccountKeeper"], bool],
+    ) -> None:
+        """See `Keeper`. `still_needed` says whether a group of this account is not over yet."""
+        super().__init__(wish, policy, office)
+        self.account = AccountId(wish.name)
+        self.venue = wish.venue
+        self.status: AccountStatus | None = None
+        self._on_up = on_up
+        self._on_escalation = on_escalation
+        self._still_needed = still_needed
+
+    async def _places(self) -> dict[AccountId, Place]:
+        return {}
+
+    async def _came_up(self) -> None:
+        await self._on_up(self)
+
+    async def _visit(self, link: HostLink) -> bool:
+        self.status = await link.account.status()
+        # Only a fresh start is armed by itself. FROZEN means that somebody else trades here: a person has to look.
+        if self.status.mode is AccountMode.DISARMED and await link.account.arm():
+            self.status = await link.account.status()
+        return self.status.mode is not AccountMode.DISARMED
+
+    async def _escalate(self, reason: str) -> None:
+        await self._on_escalation(self, reason)
+
+    def _may_go_on(self) -> str:
+        # A flatten needs the account: it comes back, at the policy's slowest pace, while a group of it is not over.
+        return "" if self._still_needed(self) else "it died too often, and no group needs it any more"
+
+
+class GroupKeeper(Keeper):
+    """Keeps one group actor alive, tells it where its accounts are, and brings it the operator's and our own word."""
+
+    def __init__(
+        self,
+        wish: GroupWish,
+        policy: RestartPolicy,
+        office: Office,
+        *,
+        places: Callable[[], Mapping[AccountId, Place]],
+        on_parking: Callable[["GroupKeeper", str], Awaitable[None]],
+    ) -> None:
+        """See `Keeper`. `places` tells where accounts live now; `on_parking` hears why a group is given up."""
+        super().__init__(wish, policy, office)
+        self.group_wish = wish
+        self.status: GroupStatus | None = None
+        self.parking = ""
+        """Why the group is being flattened and parked; empty = it is not."""
+        self.parked = ""
+        """How the parking ended; empty = not ended."""
+        self._orders: list[Order] = []
+        self._told: dict[AccountId, Place] = {}
+        self._known_places = places
+        self._on_parking = on_parking
+        self._flattens = 0
+
+    # --- what others ask ------------------------------------------------------------------------------------------
+
+    def tell(self, order: Order) -> None:
+        """Bring `order` to the group, as often as it takes until the group has journaled it."""
+        self._orders.append(order)
+
+    def park(self, reason: str) -> None:
+        """Flatten for good. Repeating it changes nothing."""
+        if not self.parking:
+            self.parking = reason
+            self.tell(Order(state=OperatorState.FLATTEN, by=BY_SUPERVISOR, reason=reason))
+
+    @property
+    def undelivered(self) -> int:
+        """Return how many orders the group has not journaled yet."""
+        return len(self._orders)
+
+    @property
+    def finished(self) -> bool:
+        """Say whether the group has done all its cycles and is flat."""
+        return self.status is not None and self.status.view.outcome is Outcome.FINISHED and not self.parking
+
+    @property
+    def trouble(self) -> str:
+        """Say why the group ended badly; empty = it has not (yet)."""
+        if self.parked:
+            return self.parked
+        if self.life.gave_up:
+            return self.life.gave_up
+        if self.status is not None and self.status.view.outcome is Outcome.PARKED:
+            return self.status.view.reason or "parked by its strategy"
+        return ""
+
+    @property
+    def over(self) -> bool:
+        """Say whether nothing more will happen by itself."""
+        return self.finished or bool(self.trouble)
+
+    # --- keeping --------------------------------------------------------------------------------------------------
+
+    async def _places(self) -> dict[AccountId, Place]:
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + _PLACES_WAIT_S
+        while loop.time() < give_up_at:
+            known = self._known_places()
+            if all(account in known for account in self.group_wish.accounts):
+                break
+            await asyncio.sleep(_PLACES_POLL_S)
+        known = self._known_places()
+        self._told = {account: known[account] for account in self.group_wish.accounts if account in known}
+        return dict(self._told)
+
+    async def _came_up(self) -> None:
+        # An adopted group was told by another supervisor; telling a place again is free.
+        self._told = {}
+        if self.parking:
+            self._flattens += 1
+            if not self._orders:
+                self.tell(Order(state=OperatorState.FLATTEN, by=BY_SUPERVISOR, reason=self.parking))
+
+    async def tell_places(self) -> None:
+        """Tell the group of every account that lives elsewhere than the group knows."""
+        link = self.link
+        if link is None:
+            return
+        known = self._known_places()
+        for account in self.group_wish.accounts:
+            place = known.get(account)
+            if place is not None and self._told.get(account) != place:
+                await link.group.connect_to(account, place)
+                self._told[account] = place
+
+    async def _visit(self, link: HostLink) -> bool:
+        await self.tell_places()
+        while self._orders:
+            order = self._orders[0]
+            await link.group.operate(order.state, order.by, order.reason)
+            self._orders.pop(0)
+        self.status = await link.group.status()
+        await self._look_at_stop(self.status)
+        if self.parking and not self.parked:
+            self._look_at_parking(self.status)
+        return True
+
+    async def _look_at_stop(self, status: GroupStatus) -> None:
+        """A group that no longer decides cannot flatten itself: say so at once, and do not pretend."""
+        if status.stopped and not self.parked:
+            if not self.parking:
+                self.parking = status.stopped
+                await self._on_parking(self, status.stopped)
+            still = "; ".join(open_legs(status.view))
+            self.parked = f"it decides no more ({status.stopped})" + (f"; NOT FLAT: {still}" if still else "; flat")
+
+    def _look_at_parking(self, status: GroupStatus) -> None:
+        still = open_legs(status.view)
+        if not still and status.view.operator_state is OperatorState.FLATTEN:
+            self.parked = f"flattened and parked: {self.parking}"
+            _log.critical("group_parked", group=self.wish.name, reason=self.parking, flat=True)
+
+    async def _escalate(self, reason: str) -> None:
+        await self._on_parking(self, reason)
+
+    def _may_go_on(self) -> str:
+        if self.parked or self.finished:
+            return "it died too often, and is over"
+        if self._flattens < _FLATTEN_ATTEMPTS:
+            return ""
+        still = "; ".join(open_legs(self.status.view)) if self.status is not None else "never reported"
+        return f"it died too often, also while flattening; NOT CONFIRMED FLAT: {still or 'flat when last heard'}"
+
+
+async def deliver_places(group: GroupKeeper) -> None:
+    """Tell a group of its accounts' places now; what fails is told again at the next look."""
+    try:
+        await group.tell_places()
+    except ActorUnreachableError as error:
+        _log.warning("place_not_told", group=group.wish.name, error=str(error))

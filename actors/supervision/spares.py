@@ -1,0 +1,70 @@
+"""Warm processes: imports done, nobody's yet, so that a successor starts in milliseconds."""
+
+import asyncio
+
+import structlog
+
+from actors.actor import ActorUnreachableError
+from actors.hosting.protocol import HostLink, HostPhase, Hosts
+from actors.tasks import Tasks
+
+_REFILL_AFTER_S = 2.0
+"""Wait before a taken spare is replaced: its taker is coming up and needs the processor more."""
+_RETRY_S = 5.0
+"""Wait after a spare could not be started."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Spares:
+    """A few idle processes, and new ones when there are none."""
+
+    def __init__(self, hosts: Hosts, wanted: int, tasks: Tasks) -> None:
+        """Keep `wanted` spares once `fill` has been called."""
+        self._hosts = hosts
+        self._wanted = wanted
+        self._tasks = tasks
+        self._ready: list[HostLink] = []
+        self._filling = False
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    async def take(self) -> HostLink:
+        """Return an idle process: a spare if one lives, else a new one.
+
+        Raises:
+            ActorUnreachableError: none could be started.
+        """
+        while self._ready:
+            link = self._ready.pop()
+            self.fill(after_s=_REFILL_AFTER_S)
+            try:
+                if (await link.pulse()).phase is HostPhase.IDLE:
+                    return link
+            except ActorUnreachableError:
+                await link.destroy()
+        return await self._hosts.spawn()
+
+    def fill(self, *, after_s: float = 0.0) -> None:
+        """Start what is missing, in the background."""
+        if not self._filling and not self._closed and len(self._ready) < self._wanted:
+            self._filling = True
+            self._tasks.start("spares", self._fill(after_s))
+
+    async def close(self) -> None:
+        """End every spare."""
+        self._closed = True
+        while self._ready:
+            await self._ready.pop().destroy()
+
+    async def _fill(self, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        while len(self._ready) < self._wanted and not self._closed:
+            try:
+                self._ready.append(await self._hosts.spawn(warm=True))
+            except ActorUnreachableError as error:
+                _log.warning("spare_failed", error=str(error))
+                await asyncio.sleep(_RETRY_S)
+        self._filling = False

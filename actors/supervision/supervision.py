@@ -1,0 +1,247 @@
+"""The whole: who lives, who is told of whom, and what happens when one of them dies too often."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from actors.actor import ActorUnreachableError
+from actors.hosting.protocol import HostLink, Hosts, Place
+from actors.journal.protocol import Entry, Journal, JournalStore
+from actors.supervision.desired import Desired, Found, Plan, plan
+from actors.supervision.keeper import Chance, Office
+from actors.supervision.keepers import AccountKeeper, GroupKeeper, Order, deliver_places
+from actors.supervision.past import PARKING, RELEASED, recall
+from actors.supervision.settings import SupervisorConfig
+from actors.supervision.spares import Spares
+from actors.tasks import Tasks
+from strategies.domain.ids import AccountId, GroupId, Timestamp
+
+STREAM = "supervisor"
+"""The supervisor's own journal stream."""
+_NOTICES_KEPT = 50
+"""Notices shown on the status pages; all of them are in the log."""
+_OWNER_CHECK_S = 5.0
+"""How often it is looked whether another supervisor has taken over."""
+_SETTLE_POLL_S = 0.2
+"""How often it is looked whether everybody has come up, before spares are made."""
+
+_log = structlog.get_logger(__name__)
+
+
+class TakenOverError(Exception):
+    """Another supervisor owns these actors now."""
+
+
+class Supervision:
+    """Keeps what lives equal to what is wanted."""
+
+    def __init__(
+        self,
+        desired: Desired,
+        config: SupervisorConfig,
+        *,
+        hosts: Hosts,
+        store: JournalStore,
+        holder: str,
+        build: str,
+        log_file: Callable[[str], str],
+        debug: bool,
+        now: Callable[[], Timestamp],
+        chance: Chance,
+        release: frozenset[GroupId] = frozenset(),
+    ) -> None:
+        """Wire the parts; nothing starts before `start`. `release` names parked groups that a person lets go on."""
+        self._release = release
+        self.config = config
+        self.notices: list[str] = []
+        self.epoch = 0
+        self.taken_over = False
+        self.beat_at = now()
+        self._desired = desired
+        self._hosts = hosts
+        self._store = store
+        self._holder = holder
+        self._build = build
+        self._now = now
+        self._journal: Journal | None = None
+        self._tasks = Tasks("supervisor", self._task_failed)
+        self._failed: asyncio.Future[str] | None = None
+        self.spares = Spares(hosts, config.spares, self._tasks)
+        office = Office(
+            spares=self.spares,
+            store=store,
+            holder=holder,
+            build=build,
+            log_file=lambda wish: log_file(wish.stream),
+            debug=debug,
+            now=now,
+            chance=chance,
+            stop_timeout_s=config.stop_timeout_s,
+        )
+        self.accounts: dict[AccountId, AccountKeeper] = {
+            account: AccountKeeper(
+                wish,
+                config.accounts,
+                office,
+                on_up=self._account_up,
+                on_escalation=self._account_escalated,
+                still_needed=self._account_needed,
+            )
+            for account, wish in desired.accounts.items()
+        }
+        self.groups: dict[GroupId, GroupKeeper] = {
+            group: GroupKeeper(wish, config.groups, office, places=self.places, on_parking=self._group_parking)
+            for group, wish in desired.groups.items()
+        }
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> Plan:
+        """Take the supervisor's stream, look at what lives already, and begin to keep everything.
+
+        Raises:
+            JournalError: the journal cannot be used; nothing was started.
+        """
+        self._failed = asyncio.get_running_loop().create_future()
+        self.epoch = await self._store.claim(STREAM, self._holder)
+        self._journal = await self._store.open(STREAM, self.epoch)
+        await self._recall()
+        found, links = await self._look_around()
+        epochs = {wish.stream: (await self._store.owner(wish.stream))[0] for wish in self._desired.wishes()}
+        todo = plan(self._desired, found, epochs, self._build)
+        await self.record("Started", {"adopt": sorted(todo.adopt), "start": list(todo.start), "build": self._build})
+        await asyncio.gather(*(self._remove(links[each.place], each.reason) for each in todo.remove))
+        for keeper in (*self.accounts.values(), *self.groups.values()):
+            place = todo.adopt.get(keeper.wish.stream)
+            self._tasks.start(keeper.wish.stream, keeper.run(links[place] if place is not None else None))
+        self._tasks.start("beat", self._beat())
+        return todo
+
+    async def stop(self) -> tuple[str, ...]:
+        """End every actor in order, groups before accounts; return what has to be said."""
+        words = await asyncio.gather(*(keeper.stop() for keeper in self.groups.values()))
+        words += await asyncio.gather(*(keeper.stop() for keeper in self.accounts.values()))
+        await self.spares.close()
+        if self._journal is not None:
+            await self.record("Stopped", {})
+            await self._journal.close()
+        await self._tasks.close()
+        return tuple(filter(None, words))
+
+    async def abandon(self) -> None:
+        """End without touching any actor: they belong to another supervisor now."""
+        await self._tasks.close()
+        if self._journal is not None:
+            await self._journal.close()
+
+    async def failure(self) -> str:
+        """Wait until the supervisor itself cannot go on; return why."""
+        if self._failed is None:
+            raise RuntimeError("the supervision has not been started")
+        return await asyncio.shield(self._failed)
+
+    def places(self) -> Mapping[AccountId, Place]:
+        """Return where every account lives now."""
+        return {
+            account: keeper.life.place for account, keeper in self.accounts.items() if keeper.life.place is not None
+        }
+
+    def tell(self, group: GroupId, order: Order) -> None:
+        """Bring a word to one group, now or as soon as it lives."""
+        self.groups[group].tell(order)
+
+    async def record(self, kind: str, body: Mapping[str, object]) -> None:
+        """Write into the supervisor's own stream.
+
+        Raises:
+            StaleEpochError: another supervisor has taken over: this one must end.
+        """
+        if self._journal is not None:
+            await self._journal.append([Entry(kind=kind, at=self._now(), body=json.dumps(body))])
+
+    def notice(self, text: str) -> None:
+        """Tell the operator: critical, and to be seen on the status pages, too."""
+        self.notices = [*self.notices[-_NOTICES_KEPT:], text]
+        _log.critical("notice", text=text)
+
+    # --- start ----------------------------------------------------------------------------------------------------
+
+    async def _recall(self) -> None:
+        """Groups that were parked stay parked; groups that an interrupt flattened go on as the settings say."""
+        if self._journal is None:
+            return
+        past = recall(await self._journal.read())
+        for group, reason in past.parked.items():
+            if group in self.groups and group not in self._release:
+                self.groups[group].park(reason)
+        back = sorted((past.unwound - set(past.parked)) | (self._release & set(past.parked)))
+        for group in back:
+            if group in self.groups:
+                state = self.groups[group].group_wish.operator_state
+                self.groups[group].tell(Order(state=state, by="config", reason="flattened before; to go on now"))
+        if back:
+            await self.record(RELEASED, {"groups": back})
+
+    async def _look_around(self) -> tuple[list[Found], dict[Place, HostLink]]:
+        links = {link.place: link for link in await self._hosts.discover()}
+        found = await asyncio.gather(*(_found(link) for link in links.values()))
+        return list(found), links
+
+    async def _remove(self, link: HostLink, reason: str) -> None:
+        _log.warning("removed", place=link.place, reason=reason)
+        await link.stop(self.config.stop_timeout_s)
+        if not await link.destroy():
+            self.notice(f"The process at {link.place} does not end ({reason}); look at it before going on.")
+
+    # --- what happens ---------------------------------------------------------------------------------------------
+
+    async def _account_up(self, account: AccountKeeper) -> None:
+        """Tell every group of this account where it lives now."""
+        mine = [group for group in self.groups.values() if account.account in group.group_wish.accounts]
+        await asyncio.gather(*(deliver_places(group) for group in mine))
+
+    async def _account_escalated(self, account: AccountKeeper, reason: str) -> None:
+        for group in self.groups.values():
+            if account.account in group.group_wish.accounts and not group.over:
+                await self._group_parking(group, reason)
+
+    async def _group_parking(self, group: GroupKeeper, reason: str) -> None:
+        """Flatten and park, latched: written down first, so that a new supervisor knows it, too."""
+        group.park(reason)
+        await self.record(PARKING, {"group": group.wish.name, "reason": reason})
+        self.notice(f"Group {group.wish.name} is being flattened and parked: {reason}.")
+
+    def _account_needed(self, account: AccountKeeper) -> bool:
+        return any(account.account in group.group_wish.accounts and not group.over for group in self.groups.values())
+
+    async def _beat(self) -> None:
+        """Show that the supervisor lives and is the only one; make spares once everybody has come up."""
+        filled = False
+        loop = asyncio.get_running_loop()
+        checked_at = loop.time()
+        while True:
+            self.beat_at = self._now()
+            if loop.time() - checked_at >= _OWNER_CHECK_S:
+                checked_at = loop.time()
+                epoch, holder = await self._store.owner(STREAM)
+                if epoch != self.epoch:
+                    self.taken_over = True
+                    raise TakenOverError(f"another supervisor has taken over: {holder}")
+            if not filled and all(keeper.life.starts for keeper in (*self.accounts.values(), *self.groups.values())):
+                filled = True
+                self.spares.fill()
+            await asyncio.sleep(_SETTLE_POLL_S)
+
+    def _task_failed(self, task: str, error: BaseException) -> None:
+        if self._failed is not None and not self._failed.done():
+            words = str(error) if isinstance(error, TakenOverError) else f"{task}: {type(error).__name__}: {error}"
+            self._failed.set_result(words)
+
+
+async def _found(link: HostLink) -> Found:
+    try:
+        return Found(place=link.place, pulse=await link.pulse())
+    except ActorUnreachableError:
+        return Found(place=link.place, pulse=None)

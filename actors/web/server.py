@@ -1,0 +1,119 @@
+"""The HTTP endpoints of the supervisor. They read; nothing here changes anything."""
+
+import socket
+from collections.abc import Callable
+
+from aiohttp import web
+
+from actors.supervision.overview import Overview
+from actors.web.exposition import render
+
+_STALE_AFTER_S = 10.0
+"""Actors report about once a second; ten seconds without a turn of our own loop is a supervisor that hangs."""
+_MS = 1000
+_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class PortInUseError(Exception):
+    """Somebody else listens where we are to listen."""
+
+
+class StatusServer:
+    """Serves what is known."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Name the address; 0 as port means any free one. Nothing listens before `bind`."""
+        self._look: Callable[[], Overview] = _nothing_yet
+        self._host = host
+        self._port = port
+        self._socket: socket.socket | None = None
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Return the address, with the port that was really taken."""
+        return f"http://{self._host}:{self._port}"
+
+    def bind(self) -> None:
+        """Take the port, so that a taken one is known before anything is started.
+
+        Raises:
+            PortInUseError: the port is taken, or this address is not ours.
+        """
+        try:
+            self._socket = socket.create_server(
+                (self._host, self._port), family=socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            )
+        except OSError as error:
+            raise PortInUseError(f"{self._host}:{self._port}: {error.strerror or error}") from error
+        self._port = self._socket.getsockname()[1]
+
+    async def serve(self, look: Callable[[], Overview]) -> None:
+        """Answer with pictures taken with `look`. Raises RuntimeError before `bind`."""
+        if self._socket is None:
+            raise RuntimeError("bind comes before serve")
+        self._look = look
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/", self._index),
+                web.get("/metrics", self._metrics),
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/api/groups", self._groups),
+            ]
+        )
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.SockSite(runner, self._socket).start()
+        self._runner = runner
+
+    async def close(self) -> None:
+        """Listen no more. May be called twice."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    async def _index(self, _request: web.Request) -> web.Response:
+        lines = ("<title>Hedgevisor</title><h1>Hedgevisor</h1><ul>", *map(_item, _PAGES), "</ul>")
+        return web.Response(text="<!doctype html>" + "".join(lines), content_type="text/html")
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=render(self._look), headers={"Content-Type": _PROMETHEUS})
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        seen = self._look()
+        age_s = (seen.at - seen.beat_at) / _MS
+        if age_s > _STALE_AFTER_S:
+            return web.Response(status=503, text=f"The supervisor's loop has not turned for {age_s:.0f} s.\n")
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        waiting = self._look().not_ready()
+        if waiting:
+            return web.Response(status=503, text="".join(f"{line}\n" for line in waiting))
+        return web.Response(text="ok\n")
+
+    async def _groups(self, _request: web.Request) -> web.Response:
+        # Pydantic writes every Decimal as a string; nothing passes through a float on its way out.
+        return web.Response(body=self._look().model_dump_json().encode(), content_type="application/json")
+
+
+_PAGES = (
+    ("/metrics", "numbers for Prometheus"),
+    ("/api/groups", "every group and account, as JSON"),
+    ("/healthz", "does the supervisor live"),
+    ("/readyz", "does everything live"),
+)
+
+
+def _nothing_yet() -> Overview:
+    raise RuntimeError("serve says what is to be shown")
+
+
+def _item(page: tuple[str, str]) -> str:
+    path, text = page
+    return f'<li><a href="{path}">{path}</a>: {text}</li>'

@@ -1,0 +1,259 @@
+"""Hedgevisor's only main: read settings, start what they name, keep it alive, end it in order.
+
+`python supervisor.py --groups conf/paper.toml` runs a deployment; `python supervisor.py journal verify --help` and the
+other sub-commands only wire what lives beside the thing they act on.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Iterable
+from contextlib import redirect_stdout
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from actors.chance import fraction
+from actors.clock import wall_now
+from actors.hosting.protocol import Hosts
+from actors.hostlock import HostLock, LockHeldError
+from actors.journal.protocol import JournalError, JournalStore
+from actors.journal.show import show as show_journal
+from actors.journal.store import open_store
+from actors.journal.verify import verify as verify_journal
+from actors.logs import close_logs, log_to_file
+from actors.operator.session import Session
+from actors.operator.simulator import Simulator, SimulatorError
+from actors.operator.terminal import LibraryTalk, Terminal
+from actors.ray_environment import RayStartError, ray_hosts
+from actors.supervision.build import build_digest, code_root
+from actors.supervision.supervision import STREAM, Supervision
+from actors.web.server import PortInUseError, StatusServer
+from conf.finding import SettingsError
+from conf.load import load, missing_secrets, needs_live_flag
+from conf.schema import Settings
+from conf.wishes import desired
+from strategies.domain.ids import GroupId
+
+BAD_USAGE = 2
+"""Exit code of everything that is wrong before anything has been started."""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
+journal_app = typer.Typer(help="Read the journal; nothing is changed.", no_args_is_help=True)
+app.add_typer(journal_app, name="journal")
+
+Groups = Annotated[Path | None, typer.Option("--groups", metavar="FILE", help="The settings file of the deployment.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one setting.")]
+
+
+class StartError(Exception):
+    """Nothing was started; the text says why and what to do."""
+
+
+_REFUSALS = (
+    StartError,
+    SettingsError,
+    RayStartError,
+    SimulatorError,
+    PortInUseError,
+    LockHeldError,
+    JournalError,
+    OSError,
+)
+_HINTS: dict[type[Exception], str] = {
+    PortInUseError: "\nAnother program listens there: set supervisor.port to a free port (0 = any).",
+    LockHeldError: "\nAnother supervisor runs on this state folder: end it, or change general.state_dir.",
+    SimulatorError: "\nThat is what the simulator says; look at [simulator] in the settings.",
+}
+"""What to do about an error that does not say so itself."""
+
+
+@app.callback(invoke_without_command=True)
+def run(
+    context: typer.Context,
+    groups: Groups = None,
+    *,
+    live: Annotated[
+        bool, typer.Option("--live", help="Trade at real venues; the file must say live = true, too.")
+    ] = False,
+    until_done: Annotated[
+        bool, typer.Option("--until-done", help="End when every group is over: 0 = all finished, 1 = one was parked.")
+    ] = False,
+    ray_address: Annotated[
+        str, typer.Option("--ray-address", metavar="A", help="Use a Ray that runs already: `auto` or HOST:PORT.")
+    ] = "",
+    release: Annotated[
+        list[str] | None, typer.Option("--release", metavar="GROUP", help="Let a parked group go on: you have looked.")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Run a deployment of hedge groups until Ctrl-C, or until it is done."""
+    if context.invoked_subcommand is not None:
+        return
+    try:
+        settings = _read(groups, overrides)
+        released = frozenset(GroupId(name) for name in release or ())
+        _check_command(settings, live=live, release=released)
+        code = asyncio.run(_run(settings, ray_address, until_done=until_done, release=released))
+    except _REFUSALS as error:
+        _refuse(error)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted while starting: no actor was told to trade.", err=True)
+        code = 0
+    sys.exit(code)
+
+
+@journal_app.command()
+def verify(context: typer.Context, groups: Groups = None, overrides: Overrides = None) -> None:
+    """Check every record of the journal; exit 1 when something is damaged."""
+    settings = _read_or_refuse(context, groups, overrides)
+    findings = verify_journal(settings.general.journal_url)
+    for finding in findings:
+        typer.echo(str(finding))
+    if findings:
+        sys.exit(1)
+    typer.echo("The journal is whole.")
+
+
+@journal_app.command()
+def show(
+    context: typer.Context,
+    *,
+    groups: Groups = None,
+    stream: Annotated[str | None, typer.Argument(help="account/NAME, group/NAME or supervisor; absent = all.")] = None,
+    after: Annotated[int, typer.Option(help="Show records after this number.")] = 0,
+    limit: Annotated[int | None, typer.Option(help="Show at most so many of each stream.")] = None,
+    json_lines: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    overrides: Overrides = None,
+) -> None:
+    """Print what the journal says, one record a line; exit 1 when it cannot be read."""
+    settings = _read_or_refuse(context, groups, overrides)
+    try:
+        for line in show_journal(settings.general.journal_url, stream, after, limit, json_lines=json_lines):
+            typer.echo(line)
+    except (JournalError, ValueError) as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+
+
+@app.command("version")
+def show_version() -> None:
+    """Print the version and the digest of the code."""
+    try:
+        release = version("hedgevisor")
+    except PackageNotFoundError:
+        release = "not installed"
+    typer.echo(f"hedgevisor {release}, code {build_digest(code_root())}")
+
+
+async def _run(settings: Settings, ray_address: str, *, until_done: bool, release: frozenset[GroupId]) -> int:
+    state_dir = settings.general.state_dir
+    log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
+    terminal = Terminal(Console(file=sys.stdout))
+    server = StatusServer(settings.supervisor.host, settings.supervisor.port)
+    lock = HostLock(str(state_dir), STREAM)
+    simulator: Simulator | None = None
+    store = open_store(settings.general.journal_url)
+    try:
+        with redirect_stdout(LibraryTalk()):
+            await lock.acquire(wait_s=0)
+            server.bind()
+            await _check_journal(settings, store)
+            if settings.simulated_venues():
+                simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
+                found = await simulator.start()
+                settings = settings.with_simulator_at({"lighter": found.lighter.url, "backpack": found.backpack.url})
+            if not ray_address:  # elsewhere, secrets are where the actors are
+                _check_secrets(settings)
+            modules = ("actors.account", "actors.group", *(f"venues.{name}.venue" for name in settings.venues))
+            with ray_hosts(state_dir, ray_address, modules) as hosts:
+                supervision = _supervision(settings, hosts, store, release)
+                session = Session(
+                    supervision,
+                    settings.supervisor,
+                    server=server,
+                    terminal=terminal,
+                    simulator=simulator,
+                    until_done=until_done,
+                )
+                return await session.run()
+    finally:
+        await server.close()
+        if simulator is not None:
+            await simulator.stop()
+        await store.close()
+        lock.release()
+        close_logs()
+
+
+def _supervision(settings: Settings, hosts: Hosts, store: JournalStore, release: frozenset[GroupId]) -> Supervision:
+    logs = settings.general.state_dir / "logs"
+    return Supervision(
+        desired(settings),
+        settings.supervisor,
+        hosts=hosts,
+        store=store,
+        holder=f"{socket.gethostname()}:{os.getpid()}",
+        build=build_digest(code_root()),
+        log_file=lambda stream: str(logs / f"{stream.replace('/', '-')}.jsonl"),
+        debug=settings.general.debug,
+        now=wall_now,
+        chance=fraction,
+        release=release,
+    )
+
+
+def _check_secrets(settings: Settings) -> None:
+    findings = missing_secrets(settings)
+    if findings:
+        raise SettingsError(findings)
+
+
+async def _check_journal(settings: Settings, store: JournalStore) -> None:
+    """Touch every stream that will be needed, so that a damaged or newer journal is known before anything starts."""
+    for stream in (STREAM, *(wish.stream for wish in desired(settings).wishes())):
+        try:
+            await store.owner(stream)
+        except JournalError as error:
+            raise StartError(f"The journal cannot be used: {error}") from error
+
+
+def _check_command(settings: Settings, *, live: bool, release: frozenset[GroupId]) -> None:
+    """Hold the command line against the settings."""
+    if needs_live_flag(settings) and not live:
+        raise StartError(f"{settings.source} names real venues: add --live to trade with real money.")
+    unknown = sorted(release - settings.groups.keys())
+    if unknown:
+        raise StartError(f"--release: {settings.source} has no group {', '.join(unknown)}.")
+
+
+def _read(groups: Path | None, overrides: Iterable[str] | None) -> Settings:
+    if groups is None:
+        raise StartError("Name the settings file: --groups conf/paper.toml (--help shows everything).")
+    return load(groups, environment=os.environ, overrides=overrides or ())
+
+
+def _read_or_refuse(context: typer.Context, groups: Path | None, overrides: Iterable[str] | None) -> Settings:
+    try:
+        return _read(groups or context.find_root().params["groups"], overrides)
+    except (StartError, SettingsError) as error:
+        _refuse(error)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    hint = _HINTS.get(type(error), "")
+    typer.echo(f"Nothing was started.\n{error}{hint}", err=True)
+    sys.exit(BAD_USAGE)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,290 @@
+"""The supervision as a whole, over hosts without processes: deaths, successors, escalation, adoption, the end."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from actors.actor import Liveness
+from actors.journal.protocol import JournalWriteError
+from actors.restart import RestartPolicy
+from actors.supervision import ending
+from actors.supervision.keepers import Order
+from actors.supervision.overview import overview
+from actors.supervision.past import RELEASED
+from actors.supervision.supervision import STREAM
+from strategies.domain.account import AccountMode
+from strategies.domain.events import OperatorState
+from strategies.domain.ids import AccountId, GroupId
+from strategies.machine import Outcome
+from tests.actors.supervision.conftest import until
+from tests.actors.supervision.local import desired, group_wish, loop_now
+
+pytestmark = pytest.mark.looptime
+
+G, A, B = GroupId("g"), AccountId("a"), AccountId("b")
+ONE_GROUP = {"g": ("a", "b")}
+
+
+def all_armed(supervision) -> bool:
+    """Say whether everything lives and may act."""
+    return not overview(supervision, loop_now()).not_ready()
+
+
+async def test_everything_comes_up_armed_and_connected(bench):
+    """Accounts are armed once they are ready; the group knows where they live; all under epoch 1."""
+    bench.world.ready_after_s = 3.0
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        places = supervision.places()
+        assert set(bench.world.connected) >= {("g", A, places[A]), ("g", B, places[B])}
+        assert {keeper.life.epoch for keeper in supervision.accounts.values()} == {1}
+    assert bench.world.stopped[0] == "group/g@1"
+    assert {link.dead.is_set() for link in bench.world.all} == {True}
+
+
+async def test_a_dead_account_gets_a_successor_and_its_group_is_told(bench):
+    """Kill an account: a higher epoch, armed again, and the group reaches the new process; nobody else restarts."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        victim = bench.world.links["account/a@1"]
+        victim.die()
+        await until(lambda: "account/a@2" in bench.world.links and all_armed(supervision))
+        assert supervision.accounts[A].life.epoch == 2
+        assert ("g", A, supervision.places()[A]) in bench.world.connected
+        assert victim.place in bench.world.buried
+        assert supervision.groups[G].life.restarts == 0
+
+
+async def test_a_dead_group_gets_a_successor_that_knows_its_accounts(bench):
+    """Kill a group: its successor is connected to the living accounts."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.world.connected.clear()
+        bench.world.links["group/g@1"].die()
+        await until(lambda: "group/g@2" in bench.world.started and all_armed(supervision))
+        assert {account for _, account, _ in bench.world.connected} == {A, B}
+
+
+async def test_a_frozen_process_counts_as_dead(bench):
+    """Three looks without an answer replace an actor that is there but deaf."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.world.links["account/a@1"].frozen = True
+        await until(lambda: "account/a@2" in bench.world.links)
+        assert supervision.accounts[A].life.last_death.startswith("silent")
+
+
+async def test_no_successor_starts_beside_a_process_that_does_not_end(bench):
+    """While the old process cannot be confirmed gone, nothing is started."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.world.undead = 3
+        bench.world.links["account/a@1"].die()
+        await until(lambda: bench.world.undead == 2)
+        assert "account/a@2" not in bench.world.started
+        await until(lambda: "account/a@2" in bench.world.started)
+        assert bench.world.undead == 0
+
+
+async def test_a_group_that_dies_too_often_is_flattened_and_parked(bench):
+    """Too many deaths: FLATTEN by the supervisor, written down, and a notice; then the run ends in trouble."""
+    bench.world.held["g"] = Decimal(2)
+    policy = RestartPolicy(max_restarts=1)
+    async with bench.running(ONE_GROUP, groups=policy) as supervision:
+        await until(lambda: all_armed(supervision))
+        for epoch in (1, 2):
+            await until(lambda epoch=epoch: f"group/g@{epoch}" in bench.world.links)
+            bench.world.links[f"group/g@{epoch}"].die()
+        troubles = await ending.until_over(supervision)
+        assert [who for who, state, by, _ in bench.world.told if (state, by) == (OperatorState.FLATTEN, "supervisor")]
+        assert len(troubles) == 1
+        assert "Group g was parked: flattened and parked: group/g died 2 times" in troubles[0]
+        assert any("flattened and parked" in notice for notice in supervision.notices)
+
+
+async def test_an_account_that_cannot_start_parks_its_groups_and_no_other(bench):
+    """A broken account takes down the groups that use it; the others go on."""
+    bench.world.broken = {"a"}
+    async with bench.running({"g": ("a", "b"), "h": ("c",)}, accounts=RestartPolicy(max_restarts=2)) as supervision:
+        await until(lambda: bool(supervision.groups[G].trouble))
+        assert "account/a died 3 times" in supervision.groups[G].trouble
+        assert "a cannot start" in supervision.groups[G].trouble
+        assert not supervision.groups[GroupId("h")].parking
+
+
+async def test_an_account_goes_on_being_restarted_while_its_group_is_not_flat(bench):
+    """The way out needs the account: it comes back at the slowest pace as long as a position is open."""
+    bench.world.held["g"], bench.world.flattens = Decimal(1), False
+    async with bench.running(ONE_GROUP, accounts=RestartPolicy(max_restarts=0)) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.world.links["account/a@1"].die()
+        await until(lambda: "account/a@2" in bench.world.started)
+        bench.world.links["account/a@2"].die()
+        await until(lambda: "account/a@3" in bench.world.started)
+        assert supervision.groups[G].parking
+        assert not supervision.groups[G].over
+
+
+async def test_a_group_that_dies_while_flattening_is_given_up_and_said_to_be_not_flat(bench):
+    """After a bounded number of lives only for the way out, a person is called, with what is open."""
+    bench.world.held["g"], bench.world.flattens = Decimal(1), False
+    async with bench.running(ONE_GROUP, groups=RestartPolicy(max_restarts=0, within_s=10_000)) as supervision:
+        life = supervision.groups[G].life
+        while not life.gave_up:
+            await until(lambda: life.liveness is Liveness.ALIVE or bool(life.gave_up), within_s=600)
+            if not life.gave_up:
+                bench.world.links[f"group/g@{life.epoch}"].die()
+                await until(lambda: life.liveness is not Liveness.ALIVE)
+        assert "NOT CONFIRMED FLAT: long: holds 1" in supervision.groups[G].trouble
+
+
+async def test_a_group_that_decides_no_more_is_named_with_what_is_open(bench):
+    """A poison event or divergence is shown at once; nobody pretends that it can flatten itself."""
+    bench.world.held["g"], bench.world.poisoned["g"] = Decimal(1), "replay decides otherwise"
+    async with bench.running(ONE_GROUP) as supervision:
+        troubles = await ending.until_over(supervision)
+        assert "it decides no more (replay decides otherwise); NOT FLAT: long: holds 1" in troubles[0]
+
+
+async def test_finished_groups_end_the_run_without_trouble(bench):
+    """Every group FINISHED is a good end."""
+    bench.world.outcomes["g"] = Outcome.FINISHED
+    async with bench.running(ONE_GROUP) as supervision:
+        assert await ending.until_over(supervision) == ()
+
+
+async def test_a_group_parked_by_its_strategy_is_trouble(bench):
+    """PARKED by the machine itself is named, too."""
+    bench.world.outcomes["g"] = Outcome.PARKED
+    async with bench.running(ONE_GROUP) as supervision:
+        assert (await ending.until_over(supervision))[0].startswith("Group g was parked")
+
+
+async def test_unwind_flattens_and_confirms(bench):
+    """An unwind tells every group to flatten and says that it is flat when it is."""
+    bench.world.held["g"] = Decimal(3)
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        assert ending.keep(supervision) == ("Group g keeps its positions: long: holds 3; short: holds -3.",)
+        assert await ending.unwind(supervision, 30.0, asyncio.Event()) == ("Group g is flat.",)
+
+
+async def test_unwind_that_is_not_confirmed_says_so(bench):
+    """A time-out never passes for flat."""
+    bench.world.held["g"], bench.world.flattens = Decimal(3), False
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        words = await ending.unwind(supervision, 5.0, asyncio.Event())
+        assert words == ("Group g is NOT confirmed flat: long: holds 3; short: holds -3.",)
+
+
+async def test_after_an_unwind_the_next_start_goes_on_as_the_settings_say(bench):
+    """An interrupt's FLATTEN does not outlive the next start; a parking does, until a person releases it."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        await ending.unwind(supervision, 30.0, asyncio.Event())
+    bench.world.told.clear()
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: bool(bench.world.told))
+        assert bench.world.told[0][:3] == ("g", OperatorState.RUN, "config")
+    bench.world.told.clear()
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        assert bench.world.told == []
+
+
+async def test_a_parked_group_stays_parked_until_it_is_released(bench):
+    """A new supervisor does not restart what an earlier one has parked, unless it is told to."""
+    policy = RestartPolicy(max_restarts=0)
+    async with bench.running(ONE_GROUP, groups=policy) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.world.links["group/g@1"].die()
+        await ending.until_over(supervision)
+    async with bench.running(ONE_GROUP) as supervision:
+        assert "died 1 times" in (await ending.until_over(supervision))[0]
+    bench.world.told.clear()
+    async with bench.running(ONE_GROUP, release=frozenset({G})) as supervision:
+        await until(lambda: bool(bench.world.told))
+        assert bench.world.told[0][:3] == ("g", OperatorState.RUN, "config")
+        assert not supervision.groups[G].parking
+    records = await (await bench.store.open(STREAM, 3)).read()
+    assert RELEASED in [record.kind for record in records]
+
+
+async def test_a_returning_supervisor_adopts_what_lives_and_doubles_nothing(bench):
+    """Killed supervisor, living actors: the next one takes them over as they are."""
+    first = bench.supervision(ONE_GROUP)
+    await first.start()
+    await until(lambda: all_armed(first))
+    await first.abandon()
+    started = list(bench.world.started)
+    async with bench.running(ONE_GROUP) as second:
+        await until(lambda: all_armed(second))
+        assert bench.world.started == started
+        bench.world.links["account/b@1"].die()
+        await until(lambda: "account/b@2" in bench.world.started and all_armed(second))
+
+
+async def test_changed_settings_or_code_replace_only_what_they_touch(bench):
+    """Another settings hash is another actor: the old one is ended, a successor is started, the rest is adopted."""
+    first = bench.supervision(ONE_GROUP)
+    await first.start()
+    await until(lambda: all_armed(first))
+    await first.abandon()
+    changed = desired(ONE_GROUP)
+    changed = changed.model_copy(update={"groups": {G: group_wish("g", "a", "b", settings_hash="new")}})
+    async with bench.running(ONE_GROUP, wanted=changed) as second:
+        await until(lambda: "group/g@2" in bench.world.started and all_armed(second))
+        assert "group/g@1" in bench.world.stopped
+        assert "account/a@2" not in bench.world.started
+
+
+async def test_a_supervisor_that_was_overtaken_ends_and_leaves_the_actors_alone(bench):
+    """Two supervisors never fight: the older one notices within seconds and touches nothing."""
+    first = bench.supervision(ONE_GROUP)
+    await first.start()
+    await until(lambda: all_armed(first))
+    await bench.store.claim(STREAM, "somebody else")
+    assert "another supervisor has taken over: somebody else" in await first.failure()
+    await first.abandon()
+    assert bench.world.stopped == []
+
+
+async def test_a_spare_takes_the_place_of_a_dead_actor_and_is_replaced(bench):
+    """With a warm spare the successor needs no new process; the pool fills up again later."""
+    async with bench.running(ONE_GROUP, spares=1) as supervision:
+        await until(lambda: all_armed(supervision) and len(supervision.spares) == 1)
+        spare = bench.world.all[-1]
+        bench.world.links["account/a@1"].die()
+        await until(lambda: "account/a@2" in bench.world.links)
+        assert bench.world.links["account/a@2"] is spare
+        await until(lambda: len(supervision.spares) == 1)
+
+
+async def test_an_order_waits_for_a_group_that_is_down(bench):
+    """What the operator says is brought as soon as somebody lives to hear it."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.world.links["group/g@1"].die()
+        supervision.tell(G, Order(state=OperatorState.PAUSE, by="operator:me", reason="lunch"))
+        await until(lambda: ("g", OperatorState.PAUSE, "operator:me", "lunch") in bench.world.told)
+
+
+async def test_a_frozen_account_is_not_armed_again(bench):
+    """FROZEN means that somebody else trades there: only a person ends it."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        actor = bench.world.links["account/a@1"].host._account
+        actor.mode = AccountMode.FROZEN
+        await until(lambda: supervision.accounts[A].status.mode is AccountMode.FROZEN)
+        await asyncio.sleep(10)
+        assert actor.mode is AccountMode.FROZEN
+
+
+async def test_a_journal_that_refuses_stops_the_start(bench):
+    """Without its journal the supervisor starts nothing."""
+    bench.store.refuse_writes(JournalWriteError("disk full"))
+    with pytest.raises(JournalWriteError):
+        await bench.supervision(ONE_GROUP).start()
+    assert bench.world.all == []

@@ -31,7 +31,7 @@ from actors.operator.simulator import Simulator, SimulatorError
 from actors.operator.terminal import LibraryTalk, Terminal
 from actors.ray_environment import RayStartError, ray_hosts
 from actors.supervision.build import build_digest, code_root
-from actors.supervision.supervision import STREAM, Supervision
+from actors.supervision.supervision import STREAM, Supervision, check_streams
 from actors.web.server import PortInUseError, StatusServer
 from conf.finding import SettingsError
 from conf.load import load, missing_secrets, needs_live_flag
@@ -152,7 +152,6 @@ def show_version() -> None:
 
 async def _run(settings: Settings, ray_address: str, *, until_done: bool, release: frozenset[GroupId]) -> int:
     state_dir = settings.general.state_dir
-    log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
     terminal = Terminal(Console(file=sys.stdout))
     server = StatusServer(settings.supervisor.host, settings.supervisor.port)
     lock = HostLock(str(state_dir), STREAM)
@@ -161,14 +160,16 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
     try:
         with redirect_stdout(LibraryTalk()):
             await lock.acquire(wait_s=0)
+            log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
             server.bind()
-            await _check_journal(settings, store)
+            await check_streams(store, desired(settings))
             if settings.simulated_venues():
                 simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
                 found = await simulator.start()
                 settings = settings.with_simulator_at({"lighter": found.lighter.url, "backpack": found.backpack.url})
-            if not ray_address:  # elsewhere, secrets are where the actors are
-                _check_secrets(settings)
+            missing = () if ray_address else missing_secrets(settings)  # elsewhere, secrets are where the actors are
+            if missing:
+                raise SettingsError(missing)
             modules = ("actors.account", "actors.group", *(f"venues.{name}.venue" for name in settings.venues))
             with ray_hosts(state_dir, ray_address, modules) as hosts:
                 supervision = _supervision(settings, hosts, store, release)
@@ -205,21 +206,6 @@ def _supervision(settings: Settings, hosts: Hosts, store: JournalStore, release:
         chance=fraction,
         release=release,
     )
-
-
-def _check_secrets(settings: Settings) -> None:
-    findings = missing_secrets(settings)
-    if findings:
-        raise SettingsError(findings)
-
-
-async def _check_journal(settings: Settings, store: JournalStore) -> None:
-    """Touch every stream that will be needed, so that a damaged or newer journal is known before anything starts."""
-    for stream in (STREAM, *(wish.stream for wish in desired(settings).wishes())):
-        try:
-            await store.owner(stream)
-        except JournalError as error:
-            raise StartError(f"The journal cannot be used: {error}") from error
 
 
 def _check_command(settings: Settings, *, live: bool, release: frozenset[GroupId]) -> None:

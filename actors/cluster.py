@@ -46,6 +46,8 @@ _SPAWN_TIMEOUT_S = 60.0
 """A process starts in about half a second; a minute covers a machine that is busy compiling."""
 _PULSE_TIMEOUT_S = 2.0
 """The control thread has nothing else to do."""
+_KNOCK_TIMEOUT_S = 3.0
+"""Longest wait for a TCP connection to a Ray that is said to run."""
 _ACTIVATE_TIMEOUT_S = 10.0
 """Activation only begins the start; the rest is for a busy machine."""
 _GONE_TIMEOUT_S = 10.0
@@ -100,6 +102,7 @@ class Cluster:
         Raises:
             RayStartError: nobody answers there, or the token is not accepted.
         """
+        _knock(address)
         self._init(address=address)
 
     def close(self) -> None:
@@ -367,6 +370,17 @@ async def _handle_of(place: Place) -> Any:
         return await asyncio.to_thread(ray.get_actor, place, namespace=NAMESPACE)
     except (ray.exceptions.RayError, ValueError) as error:
         raise ActorUnreachableError(f"{place} is not there: {_first_words(error)}") from error
+
+
+def _knock(address: str) -> None:
+    """Look whether anybody listens at HOST:PORT: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        return  # `auto`: Ray knows where to look, and says at once when there is nothing
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        raise RayStartError(f"Nobody listens at Ray address {address}: {error}; run `ray start --head`.") from error
 
 
 def _this_node() -> str:

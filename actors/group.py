@@ -19,8 +19,8 @@ from actors.chance import draw
 from actors.clock import wall_now
 from actors.exposure import NakedClock
 from actors.group_log import GroupLog
-from actors.hostlock import HostLock
-from actors.journal.protocol import StaleEpochError
+from actors.hostlock import HostLock, LockMaker
+from actors.journal.protocol import StaleEpochError, StoreOpener
 from actors.journal.store import open_store
 from actors.meter import Meter
 from actors.tasks import Tasks
@@ -100,6 +100,8 @@ class GroupActor:
         now: Now = wall_now,
         draw_random: Callable[[Decimal, Decimal], Decimal] = draw,
         build: MachineBuilder = build_machine,
+        stores: StoreOpener = open_store,
+        make_lock: LockMaker = HostLock,
     ) -> None:
         """Remember the parts; no I/O, nothing that can fail."""
         self._spec = spec
@@ -107,9 +109,10 @@ class GroupActor:
         self._now = now
         self._draw = draw_random
         self._build = build
+        self._stores = stores
         self._meter = Meter()
         self._tasks = Tasks(f"group/{spec.group.group}", self._on_failure)
-        self._lock = HostLock(spec.lock_dir, f"group-{spec.group.group}")
+        self._lock = make_lock(spec.lock_dir, f"group-{spec.group.group}")
         self._accounts: dict[AccountId, LegName] = {account: leg for leg, account in spec.group.legs.items()}
         self._ports: dict[AccountId, AccountPort] = {}
         self._port_changed: dict[AccountId, asyncio.Event] = {}
@@ -141,7 +144,7 @@ class GroupActor:
         self._started_at = self._now()
         self.ended = asyncio.get_running_loop().create_future()
         await self._lock.acquire(_LOCK_WAIT_S)
-        store = open_store(self._spec.journal)
+        store = self._stores(self._spec.journal)
         journal = await store.open(f"group/{self._spec.group.group}", self._epoch)
         machine = self._build(self._spec.strategy, self._spec.group, self._spec.params, self._spec.limits)
         self._machine = machine
@@ -170,11 +173,15 @@ class GroupActor:
             self._port_changed[account].set()
             self._outbox_changed[account].set()
 
+    def abandon(self) -> None:
+        """Die as a killed process does: nothing is finished, nothing is written, nobody is told."""
+        self._drop_timers()
+        self._tasks.cancel()
+        self._lock.release()
+
     async def stop(self) -> None:
         """End: nothing is decided after this returns. May be called twice."""
-        for handle in self._timers.values():
-            handle.cancel()
-        self._timers.clear()
+        self._drop_timers()
         await self._tasks.close()
         if self._log is not None:
             await self._log.close()
@@ -294,6 +301,10 @@ class GroupActor:
         self._drop_timer(timer)
         wait_s = max(0.0, (due_at - self._now()) / _MS)
         self._timers[timer] = asyncio.get_running_loop().call_later(wait_s, self._fire, timer, due_at)
+
+    def _drop_timers(self) -> None:
+        for timer in list(self._timers):
+            self._drop_timer(timer)
 
     def _drop_timer(self, timer: TimerName) -> None:
         handle = self._timers.pop(timer, None)

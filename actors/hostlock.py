@@ -3,7 +3,9 @@
 import asyncio
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 _POLL_S = 0.02
 """How often a busy lock is tried again: the predecessor is usually dying."""
@@ -11,6 +13,20 @@ _POLL_S = 0.02
 
 class LockHeldError(Exception):
     """Another living process holds the lock."""
+
+
+class LifeLock(Protocol):
+    """What an incarnation holds for life, so that its successor waits for its end."""
+
+    async def acquire(self, wait_s: float) -> None:
+        """Take the lock, waiting for a dying predecessor. Raises `LockHeldError`."""
+
+    def release(self) -> None:
+        """Give the lock back. May be called twice."""
+
+
+LockMaker = Callable[[str, str], LifeLock]
+"""Folder and name to a lock, not yet taken."""
 
 
 class HostLock:

@@ -19,31 +19,36 @@ class Tasks:
         """Name the owner for logs; `on_failure` gets the task's name and its error."""
         self._owner = owner
         self._on_failure = on_failure
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], None] = {}  # a set would end them in an order of its own
         self._closed = False
 
     def start(self, name: str, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
         """Run `work` in the background until it ends or `close` is called."""
         # An empty context: a task must not be cancelled because the remote call that started it was (Ray does that).
         task = asyncio.get_running_loop().create_task(work, name=f"{self._owner}:{name}", context=contextvars.Context())
-        self._running.add(task)
+        self._running[task] = None
         task.add_done_callback(self._done)
         return task
 
     def __len__(self) -> int:
         return len(self._running)
 
-    async def close(self) -> None:
-        """Cancel everything and wait for the end. May be called twice, also from one of the tasks."""
+    def cancel(self) -> list["asyncio.Task[None]"]:
+        """Cancel everything but the task that asks; return what was cancelled and has not ended yet."""
         self._closed = True
         current = asyncio.current_task()
         others = [task for task in self._running if task is not current]
         for task in others:
             task.cancel()
+        return others
+
+    async def close(self) -> None:
+        """Cancel everything and wait for the end. May be called twice, also from one of the tasks."""
+        others = self.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         if task.cancelled():
             return
         error = task.exception()

@@ -6,11 +6,12 @@ from typing import Any
 
 from strategies.domain.ids import LegName
 from strategies.domain.model import Value
+from strategies.liquidation_hedge.invariants import Violation, violations
 from strategies.liquidation_hedge.machine import LiquidationHedge
 from strategies.liquidation_hedge.params import LiquidationHedgeParams
 from strategies.liquidation_hedge.state import BALANCER, FIRST, SECOND
 from strategies.machine import GroupSpec, Machine
-from strategies.risk import Guarded, Limits
+from strategies.risk import Guarded, GuardedState, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,12 @@ class Strategy:
     optional_legs: tuple[LegName, ...]
     build: Callable[[GroupSpec, Any, Limits], Machine[Any]]
     """Make a group's machine behind the gate. Raises ValueError when spec and strategy do not fit."""
+    violations: Callable[[Any, Any], tuple[Violation, ...]]
+    """Return what a state of such a machine, under these parameters, breaks of what must always hold."""
+
+
+def _liquidation_hedge_violations(state: GuardedState, params: LiquidationHedgeParams) -> tuple[Violation, ...]:
+    return violations(state.inner, params)
 
 
 def _liquidation_hedge(spec: GroupSpec, params: LiquidationHedgeParams, limits: Limits) -> Machine[Any]:
@@ -38,6 +45,7 @@ STRATEGIES: dict[str, Strategy] = {
             required_legs=(BALANCER, FIRST),
             optional_legs=(SECOND,),
             build=_liquidation_hedge,
+            violations=_liquidation_hedge_violations,
         ),
     )
 }

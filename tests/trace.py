@@ -35,27 +35,28 @@ def command_line(command: Command, now: Timestamp) -> str:
     match command:
         case SubmitOrder(order=order):
             reduce = " reduce-only" if order.reduce_only else ""
-            return (
+            line = (
                 f"submit {short(order.order_id)} {order.side} {number(order.quantity)} @{number(order.price)}{reduce}"
             )
         case CancelOrder():
-            return f"cancel {short(command.order_id)}"
+            line = f"cancel {short(command.order_id)}"
         case CancelAllOrders():
-            return f"cancel-all {command.account}"
+            line = f"cancel-all {command.account}"
         case SetLeverage():
-            return f"leverage {command.account} {number(command.leverage)}"
+            line = f"leverage {command.account} {number(command.leverage)}"
         case Observe():
-            return f"observe {' '.join(command.legs)}"
+            line = f"observe {' '.join(command.legs)}"
         case SetTimer():
-            return f"timer {command.timer} in {number(Decimal(command.due_at - now) / 1000)} s"
+            line = f"timer {command.timer} in {number(Decimal(command.due_at - now) / 1000)} s"
         case CancelTimer():
-            return f"timer {command.timer} off"
+            line = f"timer {command.timer} off"
         case DrawRandom():
-            return f"draw {command.name} {number(command.low)}..{number(command.high)}"
+            line = f"draw {command.name} {number(command.low)}..{number(command.high)}"
         case Notify():
-            return f"notify {command.severity} {command.topic}"
+            line = f"notify {command.severity} {command.topic}"
         case _:
             assert_never(command)
+    return line
 
 
 def event_line(event: Event) -> str:

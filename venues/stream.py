@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import random
 from collections import deque
@@ -153,7 +154,10 @@ class ReconnectingStream:
     def start(self) -> None:
         """Begin to connect, in the background. Second calls do nothing."""
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"stream {self._url}")
+            # An empty context: whoever called us may be cancelled as a whole, and this must live on.
+            self._task = asyncio.get_running_loop().create_task(
+                self._run(), name=f"stream {self._url}", context=contextvars.Context()
+            )
 
     async def wait_open(self, timeout_s: float) -> None:
         """Wait until a connection is open and its `on_open` is done.

@@ -17,10 +17,10 @@ from actors.account.lookout import READ_ERRORS, Lookout
 from actors.account.spec import AccountSpec
 from actors.account.submission import Submission
 from actors.actor import AccountStatus, Envelope, FactBatch, Receipt
-from actors.chance import below, fraction
+from actors.chance import SYSTEM, Chance
 from actors.clock import wall_now
-from actors.hostlock import HostLock
-from actors.journal.protocol import Journal, StaleEpochError
+from actors.hostlock import HostLock, LockMaker
+from actors.journal.protocol import Journal, StaleEpochError, StoreOpener
 from actors.journal.store import open_store
 from actors.meter import Meter
 from actors.tasks import Tasks
@@ -47,19 +47,29 @@ class AccountActor:
     """Implements `actors.actor.AccountPort`."""
 
     def __init__(
-        self, spec: AccountSpec, epoch: int, *, now: Now = wall_now, build: VenueBuilder = build_venue
+        self,
+        spec: AccountSpec,
+        epoch: int,
+        *,
+        now: Now = wall_now,
+        build: VenueBuilder = build_venue,
+        stores: StoreOpener = open_store,
+        make_lock: LockMaker = HostLock,
+        chance: Chance = SYSTEM,
     ) -> None:
         """Remember the parts; no I/O, nothing that can fail."""
         self._spec = spec
         self._epoch = epoch
         self._now = now
         self._build = build
+        self._stores = stores
+        self._chance = chance
         self._instrument_id: InstrumentId = spec.instruments[0]
         self._mode = AccountMode.DISARMED
         self._reason = "starting"
         self._meter = Meter()
         self._tasks = Tasks(f"account/{spec.account}", self._on_failure)
-        self._lock = HostLock(spec.lock_dir, f"account-{spec.account}")
+        self._lock = make_lock(spec.lock_dir, f"account-{spec.account}")
         self._journal: Journal | None = None
         self._ledger: Ledger | None = None
         self._venue: Venue | None = None
@@ -84,7 +94,7 @@ class AccountActor:
         self._started_at = self._now()
         self.ended = asyncio.get_running_loop().create_future()
         await self._lock.acquire(_LOCK_WAIT_S)
-        store = open_store(self._spec.journal)
+        store = self._stores(self._spec.journal)
         self._journal = await store.open(f"account/{self._spec.account}", self._epoch)
         tuning = self._spec.tuning
         self._ledger = Ledger(
@@ -122,6 +132,12 @@ class AccountActor:
             await self._venue.close()
         if self._journal is not None:
             await self._journal.close()
+        self._lock.release()
+
+    def abandon(self) -> None:
+        """Die as a killed process does: nothing is finished, nothing is written, nobody is told."""
+        self._mode = AccountMode.STOPPED
+        self._tasks.cancel()
         self._lock.release()
 
     # --- port ---------------------------------------------------------------------------------------------------
@@ -231,7 +247,7 @@ class AccountActor:
             raise AssertionError("start() builds the venue before it starts this task")
         await self._insist("open", lambda: venue.open(self._spec.instruments))
         bits = venue.capabilities.client_id_bits
-        first = 1 + below(1 << (bits - 1))
+        first = 1 + self._chance.below(1 << (bits - 1))
         await ledger.commit(lambda book: book.decide_client_ids(first, bits, self._now()))
         venue.restore(ledger.book.pending_writes())
         await self._settle_interrupted(ledger)
@@ -282,7 +298,7 @@ class AccountActor:
             except READ_ERRORS as error:
                 self._reason = f"{what}: {error.__class__.__name__}: {error}"
                 _log.warning("venue_not_ready", account=self._spec.account, what=what, error=str(error))
-                await asyncio.sleep(wait * (1 + fraction() / 2))
+                await asyncio.sleep(wait * (1 + self._chance.fraction() / 2))
                 wait = min(2 * wait, self._spec.tuning.reconnect_max_s)
             else:
                 return

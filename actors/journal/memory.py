@@ -48,6 +48,15 @@ class MemoryJournalStore:
             raise StaleEpochError(stream, epoch, found.epoch)
         return MemoryJournal(self, found, stream, epoch)
 
+    def records(self, stream: str) -> list[Record]:
+        """Return what a stream holds, whoever owns it."""
+        return list(self._streams.get(stream, _Stream()).records)
+
+    def tear(self, stream: str, count: int) -> None:
+        """Lose the last records, as a crash may lose what was never acknowledged."""
+        if count:
+            del self._streams[stream].records[-count:]
+
     async def streams(self) -> list[str]:
         """See `JournalStore`."""
         return sorted(self._streams)

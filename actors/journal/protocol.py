@@ -1,6 +1,6 @@
 """What a journal is. Whoever acts writes here first; whoever comes back reads here first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pydantic import Field
@@ -126,3 +126,7 @@ class JournalStore(Protocol):
 
     async def close(self) -> None:
         """Release everything."""
+
+
+StoreOpener = Callable[[str], JournalStore]
+"""A journal URL to its store; touches nothing yet."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import structlog
 
 from actors.clock import wall_now
+from actors.journal.protocol import JournalError
 from actors.operator.simulator import Simulator
 from actors.operator.terminal import Terminal
 from actors.supervision import ending
@@ -92,6 +93,9 @@ class Session:
                 if self._simulator is not None:
                     self._tasks.start("simulator", self._simulator.keep(self._supervision.notice))
                 return await self._wait()
+            except (JournalError, OSError) as error:
+                await self._broken(f"{type(error).__name__}: {error}")
+                return PARKED
             finally:
                 await self._close()
 
@@ -106,10 +110,10 @@ class Session:
             if interrupted.done():
                 await self._interrupted()
                 return OK
-            await self._show.close()
             if broken.done():
-                self._say(f"The supervisor cannot go on: {broken.result()}.")
+                await self._broken(broken.result())
                 return PARKED
+            await self._show.close()
             return self._say_end(over.result())
         finally:
             for each in (over, broken, interrupted):
@@ -120,6 +124,12 @@ class Session:
         for line in troubles or ("Every group has finished.",):
             self._say(line)
         return PARKED if troubles else OK
+
+    async def _broken(self, reason: str) -> None:
+        await self._show.close()
+        self._say(f"The supervisor cannot go on: {reason}.")
+        for line in ending.keep(self._supervision):
+            self._say(line)
 
     async def _interrupted(self) -> None:
         if self._config.on_interrupt is OnInterrupt.KEEP:

@@ -62,14 +62,22 @@ class PhaseLines:
         yield from fresh
         for name, account in seen.accounts.items():
             mode = account.status.mode if account.status is not None else _UNKNOWN
-            yield from self._if_new(f"Account {name}", f"{account.actor.liveness}, {mode}")
+            text = f"{account.actor.liveness}, {mode}"
+            yield from self._if_new(f"Account {name}", text, text)
         for group, row in seen.groups.items():
-            yield from self._if_new(f"Group {group}", _phase_line(row))
+            yield from self._if_new(f"Group {group}", _stage(row), _phase_line(row))
 
-    def _if_new(self, who: str, text: str) -> Iterator[str]:
-        if self._said.get(who) != text:
-            self._said[who] = text
+    def _if_new(self, who: str, stage: str, text: str) -> Iterator[str]:
+        if self._said.get(who) != stage:
+            self._said[who] = stage
             yield f"{who}: {text}."
+
+
+def _stage(row: GroupRow) -> str:
+    """Return what a new line is due for: quantities change all the time, this does not."""
+    view = row.status.view if row.status is not None else None
+    where = "" if view is None else f"{view.cycle} {view.phase} {view.outcome} {view.operator_state}"
+    return f"{row.actor.liveness} {row.trouble} {where}"
 
 
 def _phase_line(row: GroupRow) -> str:

@@ -31,7 +31,7 @@ async def unwind(supervision: Supervision, timeout_s: float, enough: asyncio.Eve
         One sentence a group: what was done, or what is still open.
     """
     groups = supervision.groups
-    await supervision.record(UNWINDING, {"groups": sorted(groups)})
+    await supervision.note(UNWINDING, {"groups": sorted(groups)})
     for keeper in groups.values():
         if not keeper.over or open_now(keeper):
             keeper.tell(
@@ -73,5 +73,6 @@ def _say(name: str, keeper: GroupKeeper, *, keeping: bool) -> str:
     if not still:
         return f"Group {name} is flat."
     if keeping:
-        return f"Group {name} keeps its positions: {'; '.join(still)}."
+        holds = any(leg.believed for leg in keeper.status.view.legs.values())
+        return f"Group {name} {'keeps its' if holds else 'may hold'} positions: {'; '.join(still)}."
     return f"Group {name} is NOT confirmed flat: {'; '.join(still)}."

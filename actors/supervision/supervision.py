@@ -8,7 +8,7 @@ import structlog
 
 from actors.actor import ActorUnreachableError
 from actors.hosting.protocol import HostLink, Hosts, Place
-from actors.journal.protocol import Entry, Journal, JournalStore
+from actors.journal.protocol import Entry, Journal, JournalError, JournalStore, StaleEpochError
 from actors.supervision.desired import Desired, Found, Plan, plan
 from actors.supervision.keeper import Chance, Office
 from actors.supervision.keepers import AccountKeeper, GroupKeeper, Order, deliver_places
@@ -28,6 +28,16 @@ _SETTLE_POLL_S = 0.2
 """How often it is looked whether everybody has come up, before spares are made."""
 
 _log = structlog.get_logger(__name__)
+
+
+async def check_streams(store: JournalStore, desired: Desired) -> None:
+    """Touch every stream that will be needed, so that a damaged or newer journal is known before anything starts.
+
+    Raises:
+        JournalError: a stream cannot be used.
+    """
+    for stream in (STREAM, *(wish.stream for wish in desired.wishes())):
+        await store.owner(stream)
 
 
 class TakenOverError(Exception):
@@ -125,7 +135,7 @@ class Supervision:
         words += await asyncio.gather(*(keeper.stop() for keeper in self.accounts.values()))
         await self.spares.close()
         if self._journal is not None:
-            await self.record("Stopped", {})
+            await self.note("Stopped", {})
             await self._journal.close()
         await self._tasks.close()
         return tuple(filter(None, words))
@@ -160,6 +170,19 @@ class Supervision:
         """
         if self._journal is not None:
             await self._journal.append([Entry(kind=kind, at=self._now(), body=json.dumps(body))])
+
+    async def note(self, kind: str, body: Mapping[str, object]) -> None:
+        """Write as `record` does, where what follows must happen even if it cannot be written (a full disk).
+
+        Raises:
+            StaleEpochError: as `record`.
+        """
+        try:
+            await self.record(kind, body)
+        except StaleEpochError:
+            raise
+        except JournalError as error:
+            self.notice(f"The supervisor's journal cannot be written ({error}): a restart will not know of {kind}.")
 
     def notice(self, text: str) -> None:
         """Tell the operator: critical, and to be seen on the status pages, too."""
@@ -210,7 +233,7 @@ class Supervision:
     async def _group_parking(self, group: GroupKeeper, reason: str) -> None:
         """Flatten and park, latched: written down first, so that a new supervisor knows it, too."""
         group.park(reason)
-        await self.record(PARKING, {"group": group.wish.name, "reason": reason})
+        await self.note(PARKING, {"group": group.wish.name, "reason": reason})
         self.notice(f"Group {group.wish.name} is being flattened and parked: {reason}.")
 
     def _account_needed(self, account: AccountKeeper) -> bool:

@@ -75,10 +75,11 @@ def _plan(turn: Turn) -> dict[LegName, UnwindMove]:
 def _to_close(turn: Turn, leg: LegState) -> Decimal:
     """Return what a leg holds for the purpose of closing it.
 
-    While orders are in doubt, a statement of the venue that is newer than all of them counts more than our fills: the
-    order closes no more than that, because the venue itself cuts a reduce-only order.
+    While orders are in doubt, a statement of the venue that is newer than all of them, and than our fills, counts more
+    than our fills: the order closes no more than that, because the venue itself cuts a reduce-only order.
     """
-    if leg.live and leg.reported is not None and _asked_after(turn, leg, max(o.sent_at for o in leg.live)):
+    moments = [leg.changed_at, *(order.sent_at for order in leg.live)]
+    if leg.live and leg.reported is not None and _asked_after(turn, leg, max(moments)):
         return leg.reported.quantity
     return leg.quantity
 
@@ -96,9 +97,11 @@ def in_doubt(turn: Turn, order: LiveOrder) -> bool:
 def _may_order(turn: Turn, name: LegName) -> bool:
     """Say whether a leg may get an exit order now.
 
-    The account's mode does not matter: what it cannot write yet, it keeps for a while. The one exception to "no order beside an unresolved one": when every open order of the leg is in doubt, a further
-    reduce-only order may join it. Whatever the doubtful ones turn out to have done, the venue lets a reduce-only order
-    take a position to zero at most. `exit_overlap_max` bounds how many stand open at once.
+    The account's mode does not matter: what it cannot write yet, it keeps for a while.
+
+    This is the one exception to "no order beside an unresolved one": when every open order of the leg is in doubt, a
+    further reduce-only order may join them. Whatever the doubtful ones turn out to have done, the venue lets a
+    reduce-only order take a position to zero at most. `exit_overlap_max` bounds how many stand open at once.
     """
     leg = turn.leg(name)
     if turn.now < leg.not_before or turn.state.answered_at < turn.state.basis_at:

@@ -39,18 +39,21 @@ from strategies.liquidation_hedge.state import (
     LiveOrder,
     OwedFill,
     Phase,
+    Purpose,
     Surprise,
     evolve,
 )
 from strategies.liquidation_hedge.turn import Turn
 from strategies.machine import Outcome
 
+_ID_PARTS = 5
+"""Group, cycle, leg, purpose, attempt: see `derive_order_id`."""
+
 OrderEvent = OrderSubmitted | OrderAccepted | OrderOutcomeUnknown | OrderDenied | OrderRejected | OrderClosed
 
 
 def fold(turn: Turn, event: Event) -> None:
     """Take note of one event."""
-    turn.move(now=turn.now)
     match event:
         case Started():
             turn.move(phase_since=turn.now, reason="just started")
@@ -109,6 +112,8 @@ def _look_timed_out(turn: Turn) -> None:
     since = turn.state.looking_since
     if since is not None and turn.now - since >= milliseconds(turn.params.look_timeout_s):
         _look_ended(turn)
+        if turn.state.phase in IN_CYCLE:
+            turn.want_look()
 
 
 def _look_ended(turn: Turn) -> None:
@@ -204,6 +209,7 @@ def _leg_fact(turn: Turn, name: LegName, event: AccountEvent) -> None:
 
 
 def _order_fact(turn: Turn, name: LegName, event: OrderEvent) -> None:
+    _notice_id(turn, name, event.order_id)
     match event:
         case OrderSubmitted():
             _move_order(turn, name, event.order_id, OrderStatus.SUBMITTED)
@@ -223,6 +229,23 @@ def _margin_changed(turn: Turn) -> None:
     """Size from a look that was asked for after the leverage was settled."""
     if turn.state.phase is Phase.PREPARING:
         turn.move(basis_at=turn.now)
+
+
+def _notice_id(turn: Turn, name: LegName, order_id: OrderId) -> None:
+    """Never use an id again that an account knows from an earlier life of this group, whose journal was lost."""
+    if turn.state.phase in IN_CYCLE or not _is_ours(turn, order_id):
+        return
+    parts = order_id.rsplit(":", 4)
+    if len(parts) != _ID_PARTS or parts[3] not in set(Purpose) or not (parts[1] + parts[4]).isdecimal():
+        return
+    cycle, purpose, attempt = int(parts[1]), Purpose(parts[3]), int(parts[4])
+    if cycle > turn.state.cycle:
+        turn.move(cycle=cycle)
+        for leg in turn.state.legs:
+            turn.put(leg, made={})
+    made = turn.leg(name).made
+    if cycle == turn.state.cycle and attempt > made.get(purpose, 0):
+        turn.put(name, made={**made, purpose: attempt})
 
 
 def _move_order(turn: Turn, name: LegName, order_id: OrderId, status: OrderStatus) -> None:

@@ -145,12 +145,12 @@ def _vanished(turn: Turn, name: LegName) -> bool:
     """Say whether a leg is back to about zero though our orders put something there."""
     leg = turn.leg(name)
     tolerance = turn.params.liquidation_tolerance
-    if abs(leg.quantity) > tolerance or abs(leg.own) <= tolerance or leg.live:
+    if abs(leg.quantity) > tolerance or abs(leg.own) <= tolerance:
         return False
     if name == BALANCER and turn.state.phase is not Phase.ENTERING:
-        # At zero is where the balancer belongs once the other legs cover each other.
+        # At zero is where the balancer belongs once the others cover each other; its own orders may pass zero, too.
         wanted = sum((turn.leg(other).quantity for other in turn.others()), start=ZERO)
-        return abs(wanted) > tolerance
+        return abs(wanted) > tolerance and not leg.live
     return True
 
 

@@ -58,7 +58,8 @@ class Turn:
         """Begin a step at the event's time; time never runs backwards for decisions."""
         self.setting = setting
         self.now = max(state.now, at)
-        self.state = state
+        # The step's own copy of the legs: `put` changes it in place, nobody outside has seen it yet.
+        self.state = evolve(state, now=self.now, legs=dict(state.legs))
         self.commands: list[Command] = []
         self.answered = False
 
@@ -78,7 +79,7 @@ class Turn:
     def put(self, name: LegName, **changes: Any) -> LegState:
         """Change some fields of a leg."""
         leg = evolve(self.state.legs[name], **changes)
-        self.move(legs={**self.state.legs, name: leg})
+        self.state.legs[name] = leg
         return leg
 
     def move(self, **changes: Any) -> None:

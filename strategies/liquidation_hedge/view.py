@@ -78,7 +78,7 @@ def _next_when_exiting(setting: Setting, state: HedgeState) -> str:
 def _order_words(setting: Setting, state: HedgeState, name: LegName, verb: str) -> str:
     leg = state.legs[name]
     missing = leg.target - leg.quantity
-    return f"{verb} {abs(missing)} {setting.instrument_id} on {name}" if missing != ZERO else ""
+    return f"{verb} {abs(missing).normalize():f} {setting.instrument_id} on {name}" if missing != ZERO else ""
 
 
 def _next_when_preparing(_setting: Setting, state: HedgeState) -> str:

@@ -46,7 +46,9 @@ async def test_two_cycles_alternate_after_a_time_out(triad):
     await triad.start(max_cycles=2)
     sides = []
     for cycle in (1, 2):
-        await triad.until(lambda n=cycle: triad.phase == "MONITORING" and triad.group._view().cycle == n, f"cycle {cycle}")
+        await triad.until(
+            lambda n=cycle: triad.phase == "MONITORING" and triad.group._view().cycle == n, f"cycle {cycle}"
+        )
         sides.append(triad.held("l2") > 0)
     await triad.until_finished()
     assert sides == [True, False]

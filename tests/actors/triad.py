@@ -3,6 +3,7 @@
 import asyncio
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,10 @@ from strategies.domain.commands import Notify
 from strategies.domain.ids import AccountId, InstrumentId, LegName, VenueSymbol
 from strategies.machine import GroupSpec, Outcome
 from venues.simulator.exchange import Exchange
-from venues.simulator.faults import Fault, FaultKind
+from venues.simulator.faults import Fault, FaultBook, FaultKind
 from venues.simulator.in_process import Floor
 from venues.simulator.model import CrowdRules, MarketRules, SelfTrade, VenueRules
+from venues.venue import Venue
 
 ETH = InstrumentId("ETH-PERP")
 SYMBOLS = {"lighter": VenueSymbol("ETH"), "backpack": VenueSymbol("ETH_USDC_PERP")}
@@ -116,16 +118,16 @@ class Triad:
     def __init__(self, folder: Path, *, delay_ms: int = 20) -> None:
         self.folder = folder
         self.journal = f"sqlite:{folder}/journal"
-        self.floors = {venue: _floor(venue, delay_ms=delay_ms) for venue in SYMBOLS}
+        self.delay_ms = delay_ms
+        self.floors: dict[str, Floor] = {}
         self.accounts: dict[str, AccountActor] = {}
         self.lines: dict[str, Line] = {}
+        self.faults: list[tuple[str, FaultKind, str, dict[str, Any]]] = []
         self.group: GroupActor | None = None
         self._pump: asyncio.Task[None] | None = None
-        for account, venue in VENUE_OF.items():
-            self.floors[venue].exchange.add_account(account, Decimal(1000), wall_now())
-
     async def start(self, **params) -> None:
         """Start everything."""
+        await self.open_venues()
         self._pump = asyncio.get_running_loop().create_task(self._advance())
         for account in VENUE_OF:
             await self.start_account(account)
@@ -141,9 +143,36 @@ class Triad:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
 
+    async def open_venues(self) -> None:
+        """Open both exchanges."""
+        self.floors = {venue: _floor(venue, delay_ms=self.delay_ms) for venue in SYMBOLS}
+        for account, venue in VENUE_OF.items():
+            self.floors[venue].exchange.add_account(account, Decimal(1000), wall_now())
+        for account, kind, action, details in self.faults:
+            self.fault_book(account).add(self.fault(account, kind, action, details))
+
+    def build(self, account: str) -> Venue:
+        """Return a client of one account."""
+        return self.floors[VENUE_OF[account]].venue(account)
+
+    def exchange(self, account: str) -> Exchange:
+        """Return the exchange that judges an account."""
+        return self.floors[VENUE_OF[account]].exchange
+
+    def name_at_venue(self, account: str) -> str:
+        """Return what the exchange calls the account."""
+        return account
+
+    def fault_book(self, account: str) -> FaultBook:
+        """Return where the account's faults are kept."""
+        return self.floors[VENUE_OF[account]].faults
+
+    def fault(self, account: str, kind: FaultKind, action: str, details: dict[str, Any]) -> Fault:
+        """Return a fault at one leg."""
+        return Fault(kind, VENUE_OF[account], account=self.name_at_venue(account), action=action, **details)
+
     async def start_account(self, account: str) -> AccountActor:
         """Start the next life of an account, arm it, and tell the group."""
-        floor = self.floors[VENUE_OF[account]]
         spec = AccountSpec(
             account=AccountId(account),
             venue=VENUE_OF[account],
@@ -156,7 +185,7 @@ class Triad:
                 answer_look_after_s=0.3, look_backoff_s=0.1, adjust_confirm_s=0.2, reconcile_every_s=0.5
             ),
         )
-        actor = AccountActor(spec, await self._claim(f"account/{account}"), build=lambda *_: floor.venue(account))
+        actor = AccountActor(spec, await self._claim(f"account/{account}"), build=lambda *_: self.build(account))
         self.accounts[account] = actor
         self.lines[account] = Line(actor)
         await actor.start()
@@ -201,9 +230,8 @@ class Triad:
         group._lock.release()
 
     def break_(self, account: str, kind: FaultKind, action: str, **details) -> None:
-        """Inject one fault at one leg."""
-        venue = VENUE_OF[account]
-        self.floors[venue].faults.add(Fault(kind, venue, account=account, action=action, **details))
+        """Inject one fault at one leg as soon as the venues are open."""
+        self.faults.append((account, kind, action, details))
 
     def set_price(self, price: Decimal) -> None:
         """Move the market on both venues."""
@@ -213,8 +241,8 @@ class Triad:
 
     def held(self, account: str) -> Decimal:
         """Return a position by the exchange's own word."""
-        venue = VENUE_OF[account]
-        return self.floors[venue].exchange.position(account, SYMBOLS[venue]).quantity
+        symbol = SYMBOLS[VENUE_OF[account]]
+        return self.exchange(account).position(self.name_at_venue(account), symbol).quantity
 
     @property
     def phase(self) -> str:
@@ -243,12 +271,12 @@ class Triad:
     def check_truth(self) -> None:
         """By the exchanges' own history: flat, every order wanted, none twice, all known to the journal."""
         assert {account: self.held(account) for account in VENUE_OF} == dict.fromkeys(VENUE_OF, Decimal(0))
-        for account, venue in VENUE_OF.items():
+        for account in VENUE_OF:
             book = self.accounts[account]._ledger.book
             wanted = {r.client_order_id: r.request for r in book.state.orders.values()}
             at_venue = [
                 row
-                for row in self.floors[venue].exchange.orders(account, active=None)
+                for row in self.exchange(account).orders(self.name_at_venue(account), active=None)
                 if row.client_order_id is not None
             ]
             ids = [row.client_order_id for row in at_venue]

@@ -118,7 +118,7 @@ async def test_a_write_on_a_dying_connection_leaves_once(method: str):
 
 
 async def test_the_library_alone_would_have_sent_it_twice():
-    """aiohttp by itself repeats a DELETE in that case: this is what the client switches off."""
+    """The library by itself repeats a DELETE in that case: this is what the client switches off."""
     async with raw_server(answer_once_then_hang_up) as raw, aiohttp.ClientSession() as session:
         async with session.post(f"http://127.0.0.1:{raw.port}/first", data=b"{}") as answer:
             await answer.read()
@@ -186,7 +186,7 @@ async def test_a_write_that_found_no_free_connection_did_not_leave():
     ):
         busy = asyncio.ensure_future(http.write("POST", "/first", body="{}"))
         async with asyncio.timeout(5):
-            while not raw.requests:
+            while not raw.requests:  # noqa: ASYNC110 - what is waited for sets no event
                 await asyncio.sleep(0.01)
         with pytest.raises(Unreachable):
             await http.write("POST", "/second", body="{}")

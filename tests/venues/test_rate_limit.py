@@ -52,7 +52,7 @@ def _in_virtual_time(demand: Demand) -> list[tuple[float, Lane, int, float]]:
 @settings(max_examples=60, deadline=None)
 @given(demands)
 def test_no_window_ever_holds_more_than_the_limit(demand: Demand):
-    """Whatever is asked for, the weight granted within any window stays within the limit, and all is granted in the end."""
+    """Whatever is asked for, no window is granted more than the limit, and everything is granted in the end."""
     granted = _in_virtual_time(demand)
     assert len(granted) == len(demand)
     for start, *_ in granted:

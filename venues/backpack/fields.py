@@ -13,6 +13,8 @@ from venues.http import Json
 JsonObject = Mapping[str, Json]
 
 _MICROSECONDS: Final = 1_000
+_LARGEST: Final = Decimal(10) ** 18
+"""No price, quantity or amount of money is larger; what is would only overflow somewhere else."""
 
 
 def as_object(value: Json) -> JsonObject:
@@ -54,8 +56,8 @@ def decimal(fields: JsonObject, name: str) -> Decimal:
         number = Decimal(value)
     except InvalidOperation as error:
         raise Malformed(f"{name} should be a decimal, got {shown(value)}") from error
-    if not number.is_finite():
-        raise Malformed(f"{name} is not finite: {shown(value)}")
+    if not number.is_finite() or abs(number) > _LARGEST:
+        raise Malformed(f"{name} is beyond reason: {shown(value)}")
     return number
 
 

@@ -63,7 +63,6 @@ ORDERS_QUERY: Final = Endpoint("GET", "/api/v1/orders", "orderQueryAll")
 ORDERS_CANCEL: Final = Endpoint("DELETE", "/api/v1/orders", "orderCancelAll")
 FILL_HISTORY: Final = Endpoint("GET", "/wapi/v1/history/fills", "fillHistoryQueryAll")
 ORDER_HISTORY: Final = Endpoint("GET", "/wapi/v1/history/orders", "orderHistoryQueryAll")
-FUNDING_HISTORY: Final = Endpoint("GET", "/wapi/v1/history/funding", "fundingHistoryQueryAll")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +220,7 @@ class BackpackRest:
         words = f"{what}: {answer.status} {code} {message}"
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Unreachable(words)
-        self._doubt_clock(message)
+        self.doubt_clock(message)
         raise Malformed(words)
 
     # --- writes --------------------------------------------------------------------------------------------------
@@ -251,7 +250,7 @@ class BackpackRest:
             raise self._rate_limited(what, answer)
         code, message = _code(answer)
         if answer.status in _REFUSALS and code is not None and code not in _DOUBTFUL_CODES:
-            self._doubt_clock(message)
+            self.doubt_clock(message)
             raise Rejected(code, message)
         if answer.status == HTTPStatus.BAD_REQUEST and answer.text.startswith(_PARSER_REFUSALS):
             raise Rejected("UNREADABLE", answer.text[:_SHOWN_CHARS])
@@ -278,7 +277,8 @@ class BackpackRest:
         self.budget.penalise(wait_s)
         return RateLimited(f"{what}: {answer.text[:_SHOWN_CHARS]}", float(wait_s))
 
-    def _doubt_clock(self, message: str) -> None:
+    def doubt_clock(self, message: str) -> None:
+        """Call for a comparison of clocks when a refusal names the time."""
         if any(word in message.lower() for word in _CLOCK_WORDS):
             self._on_clock_doubt()
 

@@ -47,6 +47,7 @@ class BackpackStream:
         now: Now,
         offset_ms: Callable[[], int],
         subscription: Callable[[], list[str]],
+        on_refused: Callable[[str], None],
         feed: Feed[VenueEvent],
     ) -> None:
         """Keep the settings; does no I/O.
@@ -57,12 +58,14 @@ class BackpackStream:
             now: our wall clock, ms.
             offset_ms: the venue's clock minus ours.
             subscription: signs a private subscription, anew for each connection.
+            on_refused: told the venue's words when it refuses a subscription.
             feed: where events go.
         """
         self._instruments = dict(instruments)
         self._now = now
         self._offset_ms = offset_ms
         self._subscription = subscription
+        self._on_refused = on_refused
         self._feed = feed
         self._echo_s = config.echo_s
         self._quotes: dict[InstrumentId, Quote] = {}
@@ -133,9 +136,17 @@ class BackpackStream:
         self._quotes[instrument_id] = fetched
         return fetched
 
-    def expect(self, client_order_id: ClientOrderId) -> None:
-        """Note that an answer has confirmed an order: the private stream must speak of it, too."""
-        if client_order_id not in self._heard:
+    @property
+    def in_force(self) -> int:
+        """Return the number of the connection whose subscriptions are proven to be in force; 0 = none now."""
+        return self._up_epoch if self._socket.is_open and self._up_epoch == self._socket.epoch else 0
+
+    def expect(self, client_order_id: ClientOrderId, since: int) -> None:
+        """Note that an answer has confirmed an order: the private stream must speak of it, too.
+
+        Only if the connection that was in force when the order left (`since`) still is: another one owes nothing.
+        """
+        if since and since == self.in_force and client_order_id not in self._heard:
             self._awaited.setdefault(client_order_id, asyncio.get_running_loop().time())
 
     def judge_silence(self) -> None:
@@ -163,7 +174,9 @@ class BackpackStream:
         try:
             frame = read.as_object(parse_json(text))
             if "error" in frame:
-                self._socket.reconnect(f"the venue refuses a subscription: {frame['error']}")
+                words = str(frame["error"])
+                self._on_refused(words)
+                self._socket.reconnect(f"the venue refuses a subscription: {words}")
                 return
             stream = str(frame.get("stream", ""))
             if stream:

@@ -107,9 +107,10 @@ class BackpackVenue:
                 now=self._now,
                 offset_ms=lambda: self._rest.offset_ms or 0,
                 subscription=self._rest.subscription,
+                on_refused=self._rest.doubt_clock,
                 feed=self._feed,
             )
-            self._start(self._watch())
+            self._start(self._watch()).add_done_callback(_report_death)
         await self._stream.start()
 
     async def close(self) -> None:
@@ -219,8 +220,9 @@ class BackpackVenue:
         try:
             if before is not None:
                 await before.wait()
+            in_force = 0 if self._stream is None else self._stream.in_force
             answer = await self._rest.send(SignedWrite.from_payload(write.payload), departed.set)
-            return self._ack(write.identity, answer.status, answer.text)
+            return self._ack(write.identity, answer.status, answer.text, in_force)
         except asyncio.CancelledError:
             if not self._closed:
                 raise
@@ -228,7 +230,7 @@ class BackpackVenue:
         finally:
             departed.set()
 
-    def _ack(self, identity: WriteIdentity, status: int, text: str) -> Ack:
+    def _ack(self, identity: WriteIdentity, status: int, text: str, in_force: int) -> Ack:
         """Read the answer to a write that was taken; one that cannot be read tells nothing about the outcome."""
         if identity.kind in (WriteKind.LEVERAGE, WriteKind.CANCEL_ALL):
             return Ack()
@@ -241,7 +243,7 @@ class BackpackVenue:
         if report.client_order_id != identity.client_order_id:
             raise OutcomeUnknown(f"an answer about another order: client id {report.client_order_id}")
         if self._stream is not None and identity.kind is WriteKind.ORDER and report.client_order_id is not None:
-            self._stream.expect(report.client_order_id)
+            self._stream.expect(report.client_order_id, in_force)
         return Ack(order=report)
 
     # --- looking -------------------------------------------------------------------------------------------------
@@ -360,6 +362,11 @@ class BackpackVenue:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _report_death(task: asyncio.Task[object]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _LOG.error("the watch over clock and streams died", exc_info=task.exception())
 
 
 def _check_order(request: OrderRequest, client_order_id: ClientOrderId, instrument: Instrument) -> None:

@@ -49,7 +49,7 @@ class LighterVenueConfig(BaseModel):
     )
     tier: Tier = Field(default=Tier.STANDARD, description="account tier; the default is the tightest budget")
     budget_share: float = Field(
-        default=1.0, gt=0, le=1, description="part of the tier's budget for this account: the venue counts per address"
+        default=1.0, ge=0.1, le=1, description="part of the tier's budget for this account: limits count per address"
     )
     symbols: dict[InstrumentId, VenueSymbol] = Field(
         default_factory=dict, description="our instrument name → the venue's symbol: { ETH-PERP = 'ETH' }"

@@ -5,8 +5,10 @@ event loop with a latency, so that virtual time orders them; faults come from th
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeVar
 
 from strategies.domain.account import Balance, ReportedPosition
 from strategies.domain.ids import ClientOrderId, InstrumentId, Timestamp, TradeId, VenueOrderId, VenueSymbol
@@ -39,6 +41,7 @@ from venues.venue import (
     OrderReport,
     PositionReport,
     PreparedWrite,
+    StreamGap,
     StreamUp,
     Venue,
     VenueEvent,
@@ -54,7 +57,20 @@ _TOO_MANY_REQUESTS = 429
 _DEPTH = 8
 """Writes in flight at once."""
 _BOOK_DEPTH = 1
+_RECONNECT_S = 0.2
+"""How long a closed stream is gone before it is back."""
 _MS = 1_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A write that reached the exchange, whatever became of it there."""
+
+    loop_time: float
+    account: str
+    write: WriteIdentity
 
 
 class Floor:
@@ -69,12 +85,19 @@ class Floor:
         self.now = now
         self.latency_s = latency_s
         self.faults = FaultBook()
+        self.arrivals: list[Arrival] = []
         self._venues: dict[str, list[InProcessVenue]] = {}
+        self._wake: asyncio.TimerHandle | None = None
 
-    def venue(self, account: str) -> "InProcessVenue":
-        """Return a fresh connection of one account; older ones stay as they are, like a dead process's socket."""
-        venue = InProcessVenue(self, account)
-        self._venues.setdefault(account, []).append(venue)
+    def venue(self, account: str, now: Now | None = None) -> "InProcessVenue":
+        """Return a fresh connection of one account; older ones stay as they are, like a dead process's socket.
+
+        `now` is the account's own clock, when it is not the floor's.
+        """
+        venue = InProcessVenue(self, account, now or self.now)
+        connections = self._venues.setdefault(account, [])
+        connections[:] = [each for each in connections if not each.closed]
+        connections.append(venue)
         return venue
 
     def pump(self) -> None:
@@ -99,6 +122,20 @@ class Floor:
         """Let the exchange catch up with the clock and tell everybody."""
         self.exchange.advance(self.now())
         self.pump()
+        self._wake_when_due()
+
+    def _wake_when_due(self) -> None:
+        """Come back by ourselves when the next delayed order or cancel is due."""
+        delayed = self.exchange.state.delayed
+        if not delayed or self._wake is not None:
+            return
+        due_at = min(waiting.due_at for waiting in delayed)
+        wait_s = max(0, due_at - self.now()) / _MS
+        self._wake = asyncio.get_running_loop().call_later(wait_s, self._on_due)
+
+    def _on_due(self) -> None:
+        self._wake = None
+        self.advance()
 
     def fill_report(self, trade: TradeRow, account: str, row: OrderRow | None) -> FillReport:
         """Return a trade as the account sees it."""
@@ -148,13 +185,16 @@ class Floor:
 class InProcessVenue(Venue):
     """One account's connection to a floor."""
 
-    def __init__(self, floor: Floor, account: str) -> None:
+    def __init__(self, floor: Floor, account: str, now: Now) -> None:
         """Connect nothing yet."""
         self._floor = floor
         self._account = account
+        self._now = now
         self._events: asyncio.Queue[VenueEvent] = asyncio.Queue()
         self._held: list[VenueEvent] = []
-        self._closed = False
+        self._on_the_way: dict[asyncio.TimerHandle, None] = {}
+        self._streaming = False
+        self.closed = False
 
     @property
     def capabilities(self) -> Capabilities:
@@ -171,14 +211,21 @@ class InProcessVenue(Venue):
 
     async def open(self, instruments: Sequence[InstrumentId]) -> None:
         """See `Venue`."""
-        await self._read("connect")
+        await self._read("connect", lambda: None)
         for instrument_id in instruments:
             self.instrument(instrument_id)
-        self._events.put_nowait(StreamUp(channel="account", at=self._floor.now()))
+        self._stream_up()
 
     async def close(self) -> None:
         """See `Venue`."""
-        self._closed = True
+        self.closed = True
+
+    def cut(self) -> None:
+        """Lose what has been handed over and has not reached the exchange yet, as a dying process may."""
+        self.closed = True
+        for handle in self._on_the_way:
+            handle.cancel()
+        self._on_the_way.clear()
 
     def instrument(self, instrument_id: InstrumentId) -> Instrument:
         """See `Venue`."""
@@ -198,15 +245,18 @@ class InProcessVenue(Venue):
 
     async def events(self) -> AsyncIterator[VenueEvent]:
         """See `Venue`."""
-        while not self._closed:
+        while not self.closed:
             yield await self._events.get()
 
     def hear(self, event: VenueEvent, fault: Fault | None) -> None:
         """Take one stream event; a fault repeats, delays or reorders it."""
-        if self._closed:
+        if self.closed or not self._streaming:
             return
         if fault is not None and fault.kind is FaultKind.REORDER_EVENTS:
             self._held.append(event)
+            return
+        if fault is not None and fault.kind is FaultKind.CLOSE_STREAM:
+            self._stream_down()
             return
         delay_s = self._floor.latency_s
         if fault is not None and fault.kind is FaultKind.DELAY_EVENTS:
@@ -248,48 +298,62 @@ class InProcessVenue(Venue):
 
     async def transmit(self, write: PreparedWrite) -> "asyncio.Future[Ack]":
         """See `Venue`."""
-        answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Ack] = loop.create_future()
         action = write.identity.kind.lower()
         fault = self._floor.faults.take(self._floor.exchange.rules.venue, self._account, action)
-        asyncio.get_running_loop().call_later(self._floor.latency_s, self._execute, write, fault, answer)
+
+        def arrive() -> None:
+            self._on_the_way.pop(handle, None)
+            self._execute(write, fault, answer)
+
+        handle = loop.call_later(self._floor.latency_s, arrive)
+        self._on_the_way[handle] = None
         return answer
 
     async def resync(self) -> None:
         """See `Venue`. There are no nonces here."""
-        await self._read("nonce")
+        await self._read("nonce", lambda: None)
 
     async def investigate(self, write: WriteIdentity) -> Verdict:
         """See `Venue`."""
         if write.client_order_id is None:
             return Verdict(certainty=Certainty.OPEN, proof="not an order")
+        asked_at = self._now()  # an answer may come late: what it does not know was unknown then, not now
         report = await self.order(write.instrument_id, write.client_order_id)
         if report is not None:
             return Verdict(certainty=Certainty.EXECUTED, proof="the venue knows the client order id", order=report)
-        if self._floor.now() > write.expires_at + int(self.capabilities.clock_skew_s * _MS):
+        if asked_at > write.expires_at + int(self.capabilities.clock_skew_s * _MS):
             return Verdict(certainty=Certainty.DEAD, proof="unknown to the venue after its time window closed")
         return Verdict(certainty=Certainty.OPEN, proof="unknown to the venue, its time window is open")
 
     async def order(self, instrument_id: InstrumentId, client_order_id: ClientOrderId) -> OrderReport | None:
         """See `Venue`."""
-        await self._read("order_lookup")
-        row = self._floor.exchange.order_by_client_id(self._account, client_order_id)
+        exchange = self._floor.exchange
+        row = await self._read("order_lookup", lambda: exchange.order_by_client_id(self._account, client_order_id))
         return None if row is None else _order_report(row, instrument_id)
 
     async def open_orders(self, instrument_id: InstrumentId) -> list[OrderReport]:
         """See `Venue`."""
-        await self._read("orders")
-        rows = self._floor.exchange.orders(self._account, active=True, symbol=self._symbol(instrument_id))
+        symbol = self._symbol(instrument_id)
+        rows = await self._read(
+            "orders", lambda: self._floor.exchange.orders(self._account, active=True, symbol=symbol)
+        )
         return [_order_report(row, instrument_id) for row in rows]
 
     async def fills(self, instrument_id: InstrumentId, since: Timestamp) -> list[FillReport]:
         """See `Venue`."""
-        await self._read("fills")
-        trades = self._floor.exchange.trades(self._account, symbol=self._symbol(instrument_id), since=since)
+        symbol = self._symbol(instrument_id)
+        trades = await self._read(
+            "fills", lambda: self._floor.exchange.trades(self._account, symbol=symbol, since=since)
+        )
         return [self._floor.fill_report(trade, self._account, None) for trade in trades]
 
     async def balance(self, instrument_id: InstrumentId) -> Balance:
         """See `Venue`."""
-        await self._read("balance")
+        return await self._read("balance", lambda: self._balance(instrument_id))
+
+    def _balance(self, instrument_id: InstrumentId) -> Balance:
         margin = self._floor.exchange.margin(self._account)
         return Balance(
             equity=margin.equity,
@@ -302,14 +366,16 @@ class InProcessVenue(Venue):
 
     async def position(self, instrument_id: InstrumentId) -> ReportedPosition:
         """See `Venue`."""
-        await self._read("position")
-        row = self._floor.exchange.position(self._account, self._symbol(instrument_id))
-        return self._floor.reported(row)
+        symbol = self._symbol(instrument_id)
+        return await self._read(
+            "position", lambda: self._floor.reported(self._floor.exchange.position(self._account, symbol))
+        )
 
     async def quote(self, instrument_id: InstrumentId) -> Quote:
         """See `Venue`."""
-        await self._read("quote")
-        symbol = self._symbol(instrument_id)
+        return await self._read("quote", lambda: self._quote(self._symbol(instrument_id)))
+
+    def _quote(self, symbol: VenueSymbol) -> Quote:
         book = self._floor.exchange.book(symbol, _BOOK_DEPTH)
         now = self._floor.now()
         return Quote(
@@ -326,7 +392,7 @@ class InProcessVenue(Venue):
         return self._floor.symbols[instrument_id]
 
     def _prepare(self, kind: WriteKind, instrument_id: InstrumentId, lane: Lane, payload: str) -> PreparedWrite:
-        now = self._floor.now()
+        now = self._now()
         identity = WriteIdentity(
             kind=kind,
             instrument_id=instrument_id,
@@ -335,21 +401,32 @@ class InProcessVenue(Venue):
         )
         return PreparedWrite(identity=identity, lane=lane, payload=payload)
 
-    async def _read(self, action: str) -> None:
-        """Pass the time of a question, and raise what a fault says."""
+    async def _read(self, action: str, answer: Callable[[], T]) -> T:
+        """Return what the exchange says when the question gets there; raise what a fault says."""
         await asyncio.sleep(self._floor.latency_s)
         fault = self._floor.faults.take(self._floor.exchange.rules.venue, self._account, action)
-        if self._closed:
+        if self.closed:
             raise Unreachable("closed")
-        if fault is None:
-            self._floor.advance()
-            return
-        if fault.kind is FaultKind.DELAY_ANSWER:
+        if fault is not None and fault.kind is not FaultKind.DELAY_ANSWER:
+            if fault.status == _TOO_MANY_REQUESTS and fault.kind is FaultKind.STATUS_BEFORE:
+                raise RateLimited(fault.body, 1.0)
+            raise Unreachable(f"injected: {fault.kind}")
+        self._floor.advance()
+        said = answer()
+        if fault is not None:
             await asyncio.sleep(fault.delay_ms / _MS)
-            return
-        if fault.status == _TOO_MANY_REQUESTS and fault.kind is FaultKind.STATUS_BEFORE:
-            raise RateLimited(fault.body, 1.0)
-        raise Unreachable(f"injected: {fault.kind}")
+        return said
+
+    def _stream_up(self) -> None:
+        self._streaming = True
+        self._events.put_nowait(StreamUp(channel="account", at=self._now()))
+
+    def _stream_down(self) -> None:
+        """Lose the stream, and everything it would have told, until it is back."""
+        self._streaming = False
+        self._held.clear()
+        self._events.put_nowait(StreamGap(channel="account", at=self._now(), reason="the stream was closed"))
+        asyncio.get_running_loop().call_later(_RECONNECT_S, self._stream_up)
 
     def _execute(self, write: PreparedWrite, fault: Fault | None, answer: "asyncio.Future[Ack]") -> None:
         """Let the write happen at the exchange, unless a fault keeps it from getting there."""
@@ -375,6 +452,7 @@ class InProcessVenue(Venue):
     def _happen(self, write: PreparedWrite) -> Ack | Rejected:
         floor, identity = self._floor, write.identity
         now = floor.now()
+        floor.arrivals.append(Arrival(asyncio.get_running_loop().time(), self._account, identity))
         if now > identity.expires_at:
             return Rejected("expired", "the write came after its time window")
         try:

@@ -60,7 +60,7 @@ def _kill_while_writing(url: str, delay_s: float) -> int:
 @pytest.mark.timeout(300)
 async def test_kill_nine_loses_nothing_that_was_acknowledged(url: str):
     """Killed at any moment: every acknowledged append is there, each is whole or absent, and the chain holds."""
-    chance = random.Random(20261123)  # noqa: S311 - moments, not keys
+    chance = random.Random(20261123)
     store = open_store(url)
     last = 0
     for round_ in range(1, _KILLS + 1):

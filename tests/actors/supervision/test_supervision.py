@@ -170,6 +170,19 @@ async def test_unwind_flattens_and_confirms(bench):
         assert await ending.unwind(supervision, 30.0, asyncio.Event()) == ("Group g is flat.",)
 
 
+async def test_a_second_interrupt_ends_the_unwind_at_once(bench):
+    """Ctrl-C again: what is still open is kept, and named."""
+    bench.world.held["g"], bench.world.flattens = Decimal(3), False
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        enough = asyncio.Event()
+        enough.set()
+        before = asyncio.get_running_loop().time()
+        words = await ending.unwind(supervision, 60.0, enough)
+        assert asyncio.get_running_loop().time() - before < 1
+        assert words[0].startswith("Group g is NOT confirmed flat")
+
+
 async def test_unwind_that_is_not_confirmed_says_so(bench):
     """A time-out never passes for flat."""
     bench.world.held["g"], bench.world.flattens = Decimal(3), False
@@ -288,3 +301,14 @@ async def test_a_journal_that_refuses_stops_the_start(bench):
     with pytest.raises(JournalWriteError):
         await bench.supervision(ONE_GROUP).start()
     assert bench.world.all == []
+
+
+async def test_a_full_disk_does_not_stand_between_a_group_and_its_way_out(bench):
+    """When the unwind cannot be written down, it is said, and every group is flattened all the same."""
+    bench.world.held["g"] = Decimal(3)
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.store.refuse_writes(JournalWriteError("disk full"))
+        assert await ending.unwind(supervision, 30.0, asyncio.Event()) == ("Group g is flat.",)
+        assert "disk full" in supervision.notices[0]
+        bench.store.refuse_writes(None)

@@ -30,7 +30,7 @@ from strategies.domain.events import (
     Started,
     TimerFired,
 )
-from strategies.domain.ids import Timestamp, TimerName, derive_order_id
+from strategies.domain.ids import TimerName, Timestamp, derive_order_id
 from strategies.domain.instrument import Instrument
 from strategies.domain.order import Side
 from strategies.domain.position import Fill, FillCause
@@ -143,7 +143,7 @@ def leg_look(leg: str, holds: str | None = "0", *, at: Timestamp, **changes: Any
     return look.model_copy(update=changes)
 
 
-def balance(*, at: Timestamp = Timestamp(0), **changes: Any) -> Balance:
+def balance(*, at: int = 0, **changes: Any) -> Balance:
     """Return 100.1 USD at 50x."""
     whole = Balance(
         equity=Decimal("100.1"),
@@ -160,16 +160,17 @@ def looked(
     backpack: str | None = "0",
     lighter1: str | None = "0",
     lighter2: str | None = "0",
-    **changes: Callable[[Timestamp], dict[str, Any]],
+    *,
+    but: dict[str, dict[str, Any] | Callable[[Timestamp], dict[str, Any]]] | None = None,
 ) -> Moment:
-    """The answer to a look: what each venue states; `changes` names a leg and what else differs in its look."""
+    """The answer to a look: what each venue states of its leg, and `but` what else differs there."""
     holds = {"backpack": backpack, "lighter1": lighter1, "lighter2": lighter2}
 
     def moment(at: Timestamp) -> Event:
-        looks = {
-            leg: leg_look(leg, held, at=at, **(changes[leg](at) if leg in changes else {}))
-            for leg, held in holds.items()
-        }
+        looks = {}
+        for leg, held in holds.items():
+            changes = (but or {}).get(leg, {})
+            looks[leg] = leg_look(leg, held, at=at, **(changes(at) if callable(changes) else changes))
         return Observed(at=at, legs=looks)
 
     return moment
@@ -294,7 +295,7 @@ def entering(**params: Any) -> Playbook:
 
 
 def waiting(**params: Any) -> Playbook:
-    """Play to the wait: Backpack +5, Lighter 1 −5."""
+    """Play to the wait: Backpack +5, Lighter 1 -5."""
     return (
         entering(**params)
         >> filled("backpack", "entry:1", "5", trade="b1")
@@ -321,7 +322,7 @@ def second(**params: Any) -> Playbook:
 
 
 def monitoring(**params: Any) -> Playbook:
-    """Play to the watch over three legs: 0, −5, +5."""
+    """Play to the watch over three legs: 0, -5, +5."""
     return (
         second(**params)
         >> filled("lighter2", "entry:1", "5", trade="c1")

@@ -103,7 +103,7 @@ class Storm:
         """Do something that nobody asked for."""
         world, chance = self.world, self.chance
         venue = chance.choice(list(world.venues.values()))
-        match chance.randrange(8):
+        match chance.randrange(9):
             case 0 | 1:
                 share = chance.choice([Decimal(1), Decimal(1), Decimal("0.4")])
                 quantity = (venue.position * share / LOT).to_integral_value() * LOT
@@ -122,6 +122,8 @@ class Storm:
                     self.late_fills = True
                     world.fill_late(venue, ended[-1])
             case 6:
+                venue.facts.rotate(-1)  # a fact is overtaken by the ones behind it
+            case 7:
                 world.price = Decimal(1000 + 10 * chance.randrange(-2, 3))
                 world.now += chance.randrange(3000)
             case _:

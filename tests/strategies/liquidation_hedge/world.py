@@ -1,8 +1,8 @@
 """A small world for the machine: venues with true positions, account actors that tell facts in order, a clock.
 
-Nothing happens by itself. A test chooses what happens next: an order executes, whole or partly, or is refused; its answer
-is lost; a fact arrives, twice; a look is answered, in part, or never; time passes; a venue liquidates. The world judges by
-its own books: what was truly bought, and whether any order was placed twice.
+Nothing happens by itself. A test chooses what happens next: an order executes, whole or partly, or is refused; its
+answer is lost; a fact arrives, twice; a look is answered, in part, or never; time passes; a venue liquidates. The world
+judges by its own books: what was truly bought, and whether any order was placed twice.
 """
 
 from collections import deque

@@ -46,7 +46,7 @@ def seen(**fields: Any) -> OrderEvidence:
     ],
 )
 def test_an_order_is_judged_by_what_was_seen(evidence: OrderEvidence, certainty: Certainty, order: OrderReport | None):
-    """Anything seen proves execution; only absence everywhere, read after the window and its allowance, proves death."""
+    """Anything seen proves execution; only absence everywhere, read after window and allowance, proves death."""
     verdict = judge_order(evidence)
     assert (verdict.certainty, verdict.order) == (certainty, order)
     assert verdict.proof

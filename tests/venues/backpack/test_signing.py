@@ -28,15 +28,19 @@ BATCH = [
 VECTORS = [
     (
         string_to_sign("orderExecute", [LIMIT_ORDER], AT, 5000),
-        "instruction=orderExecute&clientId=7&orderType=Limit&postOnly=true&price=100.5&quantity=0.1&side=Bid"
-        "&symbol=SOL_USDC_PERP&timeInForce=GTC&timestamp=1750000000000&window=5000",
+        (
+            "instruction=orderExecute&clientId=7&orderType=Limit&postOnly=true&price=100.5&quantity=0.1&side=Bid"
+            "&symbol=SOL_USDC_PERP&timeInForce=GTC&timestamp=1750000000000&window=5000"
+        ),
         "lzOEoD535Yaqb84I79Etz2GfcZbvIJYInw52IrIZouXK2sMU/T1qnL6ZS7K3y4ERo2bTATL9F/w+lqPZ+jn1AQ==",
     ),
     (
         string_to_sign("orderExecute", BATCH, AT, 5000),
-        "instruction=orderExecute&orderType=Limit&price=1&quantity=1&side=Bid&symbol=SOL_USDC_PERP"
-        "&instruction=orderExecute&clientId=3&orderType=Limit&price=2&quantity=1&side=Ask&symbol=SOL_USDC_PERP"
-        "&timestamp=1750000000000&window=5000",
+        (
+            "instruction=orderExecute&orderType=Limit&price=1&quantity=1&side=Bid&symbol=SOL_USDC_PERP"
+            "&instruction=orderExecute&clientId=3&orderType=Limit&price=2&quantity=1&side=Ask&symbol=SOL_USDC_PERP"
+            "&timestamp=1750000000000&window=5000"
+        ),
         "xFVp5ye/72hS04O7WNiBdh60zsdirlCyLd/vb3/hGymkja17qskcOdaBHltO6S2VKJ7n/T4MYCTnBnukklm8DA==",
     ),
     (

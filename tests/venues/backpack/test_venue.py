@@ -290,7 +290,7 @@ async def test_an_old_quote_is_fetched_anew(monkeypatch: pytest.MonkeyPatch):
             trader.sim.faults.add(Fault(FaultKind.FREEZE_CHANNEL, "backpack", action=f"stream:{channel}", count=None))
         await trader.sim.set_price("ETH", Decimal(3300))
         async with asyncio.timeout(5):
-            while (await trader.venue.quote(ETH)).mark != 3300:
+            while (await trader.venue.quote(ETH)).mark != 3300:  # noqa: ASYNC110 - what is waited for sets no event
                 await asyncio.sleep(0.02)
         quote = await trader.venue.quote(ETH)
         assert quote.bid is not None

@@ -67,7 +67,7 @@ async def test_trades_page_and_filter(bench: Any):
         for name, values in filters.items()
         for value in values
     ]
-    assert counts == [5, 0, 0, 5, 5, 0, 0, 5]
+    assert counts == [5, 0, 5, 0, 0, 5, 0, 5]
 
 
 async def test_trade_tells_own_side_and_fees_in_ppm(build: Any, serve: Any):

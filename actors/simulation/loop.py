@@ -1,0 +1,169 @@
+"""An event loop whose clock jumps: what is due runs in order, and when nothing is, time goes on to what is next.
+
+No selector, no threads, no wall clock: the same coroutines run in the same order every time.
+"""
+
+import asyncio
+import contextvars
+import heapq
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class DeadlockError(Exception):
+    """Everybody waits and nothing will ever happen."""
+
+
+class _Handle(asyncio.TimerHandle):
+    """A callback. Much smaller than asyncio's own: no debugging, no loop to tell of a cancel."""
+
+    __slots__ = ("order",)
+
+    def __init__(
+        self,
+        when: float,
+        order: int,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: contextvars.Context,
+    ) -> None:
+        self._when = when
+        self.order = order
+        self._callback = callback
+        self._args = args
+        self._context = context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = _nothing
+        self._args = ()
+
+    def __repr__(self) -> str:
+        return f"<_Handle {self._when:.3f} #{self.order}>"
+
+    def __hash__(self) -> int:
+        return self.order
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+def _nothing() -> None:
+    """Stand in for a cancelled callback, so that its objects are free."""
+
+
+class VirtualLoop(asyncio.AbstractEventLoop):
+    """Just enough of an event loop for tasks, futures, timers, locks, events and queues."""
+
+    def __init__(self) -> None:
+        """Start at second 0."""
+        self.steps = 0
+        """Callbacks run so far: between two of them, some task is at an await."""
+        self.complaints: list[str] = []
+        """What tasks without an owner died of."""
+        self.on_step: Callable[[], None] | None = None
+        """Called once, before the callback number `step_at` runs."""
+        self.step_at = 0
+        self._time = 0.0
+        self._order = 0
+        self._ready: deque[_Handle] = deque()
+        self._waiting: list[tuple[float, int, _Handle]] = []
+
+    # --- what asyncio asks ----------------------------------------------------------------------------------------
+
+    def time(self) -> float:
+        """Return the virtual seconds since the start."""
+        return self._time
+
+    def get_debug(self) -> bool:
+        """Return False: debugging would read the wall clock."""
+        return False
+
+    def is_running(self) -> bool:
+        """Return True: nobody sees this loop while it does not run."""
+        return True
+
+    def is_closed(self) -> bool:
+        """Return False: there is nothing to close."""
+        return False
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        """See `asyncio`."""
+        self._order += 1
+        handle = _Handle(self._time, self._order, callback, args, context or contextvars.copy_context())
+        self._ready.append(handle)
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """See `asyncio`."""
+        return self.call_at(self._time + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """See `asyncio`. What is due at one moment runs in the order in which it was asked for."""
+        self._order += 1
+        handle = _Handle(when, self._order, callback, args, context or contextvars.copy_context())
+        heapq.heappush(self._waiting, (when, self._order, handle))
+        return handle
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """See `asyncio`."""
+        return asyncio.Future(loop=self)
+
+    def create_task(  # type: ignore[override]
+        self,
+        coro: Coroutine[Any, Any, T],
+        *,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Task[T]:
+        """See `asyncio`."""
+        return asyncio.Task(coro, loop=self, name=name or "task", context=context)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Keep what nobody else heard of."""
+        self.complaints.append(f"{context.get('message')}: {context.get('exception')!r}")
+
+    # --- running --------------------------------------------------------------------------------------------------
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run until `work` has ended and return what it returned.
+
+        Raises:
+            DeadlockError: `work` waits for something that cannot come.
+        """
+        before = asyncio._get_running_loop()  # noqa: SLF001 - there is no public way to nest a loop
+        asyncio._set_running_loop(self)  # noqa: SLF001 - the same
+        try:
+            task = self.create_task(work, name="simulation")
+            while not task.done():
+                self._run_one()
+            return task.result()
+        finally:
+            asyncio._set_running_loop(before)  # noqa: SLF001 - the same
+
+    def _run_one(self) -> None:
+        ready, waiting = self._ready, self._waiting
+        if not ready:
+            while waiting and waiting[0][2]._cancelled:  # noqa: SLF001 - our own class, in the hottest loop
+                heapq.heappop(waiting)
+            if not waiting:
+                raise DeadlockError(f"nothing is left to happen at second {self._time:.3f}")
+            self._time = max(self._time, waiting[0][0])
+            while waiting and waiting[0][0] <= self._time:
+                ready.append(heapq.heappop(waiting)[2])
+        handle = ready.popleft()
+        self.steps += 1
+        if self.on_step is not None and self.steps >= self.step_at:
+            hook, self.on_step = self.on_step, None
+            hook()
+        handle._context.run(handle._callback, *handle._args)  # noqa: SLF001 - our own class, in the hottest loop

@@ -1,0 +1,190 @@
+"""What one seed stands for: the group, its surroundings, and everything that will go wrong, drawn before it begins."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from random import Random
+from typing import Any
+
+from strategies.domain.events import OperatorState
+
+GROUP = "group"
+VENUE_OF = {"bp": "backpack", "l1": "lighter", "l2": "lighter"}
+"""Every account, and where it trades."""
+LEGS = {"backpack": "bp", "lighter1": "l1", "lighter2": "l2"}
+
+
+class Trouble(StrEnum):
+    """What can go wrong, by the name it is counted under."""
+
+    CRASH = "crash"
+    GHOST = "ghost"
+    """A successor starts while its predecessor lives on."""
+    LOST_ANSWER = "lost answer"
+    LATE_ANSWER = "late answer"
+    REFUSED = "refused connection"
+    RESET = "reset"
+    SERVER_ERROR = "5xx, not executed"
+    SERVER_ERROR_AFTER = "5xx, executed"
+    RATE_LIMITED = "429"
+    PARTIAL_FILL = "partial fill"
+    ENGINE_REJECT = "reject after a good answer"
+    EVENT_TWICE = "event twice"
+    EVENT_REORDERED = "event reordered"
+    EVENT_LATE = "event late"
+    STREAM_CLOSED = "stream closed"
+    STREAM_FROZEN = "stream frozen"
+    CLOCK_SKEWED = "clock skewed"
+    CALL_LOST = "actor call lost"
+    CALL_ANSWER_LOST = "actor answer lost"
+    CALL_TWICE = "actor call twice"
+    CALL_LATE = "actor call late"
+    LIQUIDATION = "liquidation"
+    ADL = "ADL"
+    PRICE_MOVE = "price move"
+    PRICE_JUMP = "price jump"
+    THIN_BOOK = "thin book"
+    DISK_FULL = "disk full"
+    TORN_TAIL = "torn journal tail"
+    """Not drawn: a crash finds it."""
+    OPERATOR = "operator word"
+
+
+WEIGHTS: dict[Trouble, int] = {
+    Trouble.CRASH: 10,
+    Trouble.GHOST: 2,
+    Trouble.LOST_ANSWER: 5,
+    Trouble.LATE_ANSWER: 4,
+    Trouble.REFUSED: 3,
+    Trouble.RESET: 3,
+    Trouble.SERVER_ERROR: 3,
+    Trouble.SERVER_ERROR_AFTER: 3,
+    Trouble.RATE_LIMITED: 2,
+    Trouble.PARTIAL_FILL: 5,
+    Trouble.ENGINE_REJECT: 3,
+    Trouble.EVENT_TWICE: 3,
+    Trouble.EVENT_REORDERED: 3,
+    Trouble.EVENT_LATE: 4,
+    Trouble.STREAM_CLOSED: 2,
+    Trouble.STREAM_FROZEN: 2,
+    Trouble.CLOCK_SKEWED: 2,
+    Trouble.CALL_LOST: 3,
+    Trouble.CALL_ANSWER_LOST: 3,
+    Trouble.CALL_TWICE: 2,
+    Trouble.CALL_LATE: 3,
+    Trouble.LIQUIDATION: 2,
+    Trouble.ADL: 1,
+    Trouble.PRICE_MOVE: 6,
+    Trouble.PRICE_JUMP: 2,
+    Trouble.THIN_BOOK: 1,
+    Trouble.DISK_FULL: 2,
+    Trouble.OPERATOR: 3,
+}
+"""How often each is drawn, relative to the others: deaths and lost answers most, because money is lost there."""
+
+REQUESTS = ("order", "order", "order", "cancel_all", "leverage", "position", "balance", "quote", "fills", "order_lookup")
+"""Requests that can fail; orders more often than the rest."""
+CHANNELS = ("orders", "fills", "fills", "positions")
+_ACTORS = (GROUP, GROUP, *VENUE_OF)
+_STORM_LENGTHS = (0, 4, 12, 24, 40)
+"""Troubles in one seed: one seed in five is calm, and the wildest have several a second."""
+_FINAL_WORDS = (OperatorState.RUN, OperatorState.RUN, OperatorState.FLATTEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One trouble to come."""
+
+    at_s: float
+    trouble: Trouble
+    target: str
+    """An account, a venue's account, or the group."""
+    action: str
+    """A request, a channel or an operator's word, where the trouble needs one."""
+    size: float
+    """From 0 to 1: how long, how far, how much; each trouble reads it in its own unit."""
+    steps: int
+    """Loop steps after `at_s`, for troubles that can strike between any two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One seed."""
+
+    seed: int
+    params: dict[str, Any]
+    venue_latency_s: float
+    disk_latency_s: float
+    line_latency_s: float
+    taker_delay_ms: int
+    happenings: tuple[Happening, ...]
+    calm_at_s: float
+    """When the faults end and everything has to come to its end."""
+    last_word: OperatorState
+
+
+def draw_scenario(seed: int) -> Scenario:
+    """Return the scenario of a seed: the same one, whenever it is asked for."""
+    dice = Random(f"scenario {seed}")  # noqa: S311 - seeded dice are the point of a simulation
+    calm_at_s = dice.choice((2.0, 4.0, 6.0))
+    count = dice.choice(_STORM_LENGTHS)
+    return Scenario(
+        seed=seed,
+        params=_params(dice),
+        venue_latency_s=dice.choice((0.002, 0.02, 0.1)),
+        disk_latency_s=dice.choice((0.0, 0.001, 0.01)),
+        line_latency_s=dice.choice((0.0005, 0.005)),
+        taker_delay_ms=dice.choice((0, 20, 300)),
+        happenings=tuple(sorted((_happening(dice, calm_at_s) for _ in range(count)), key=lambda each: each.at_s)),
+        calm_at_s=calm_at_s,
+        last_word=dice.choice(_FINAL_WORDS),
+    )
+
+
+def _params(dice: Random) -> dict[str, Any]:
+    return {
+        "direction": dice.choice(("long_backpack", "short_backpack")),
+        "leverage": dice.choice(("50", "50", "20")),
+        "test_mode": dice.random() < 0.1,  # noqa: PLR2004 - one in ten
+        "max_cycles": dice.choice((1, 1, 2)),
+        "timeout_s": dice.choice(("1.5", "3")),
+        "wait_min_s": "0.05",
+        "wait_max_s": "0.3",
+        "poll_interval_s": "0.5",
+        "cycle_pause_s": "0.2",
+        "look_retry_s": "0.1",
+        "look_timeout_s": "3",
+        "confirm_delay_s": "0.5",
+        "start_retry_s": "0.3",
+        "entry_delay_s": "0.1",
+        "hedge_delay_s": "0.1",
+        "exit_delay_s": "0.1",
+        "rebalance_delay_s": "0.1",
+        "leverage_timeout_s": "4",
+        "unhedged_max_s": dice.choice(("2", "8")),
+        "confirm_timeout_s": dice.choice(("0.5", "2")),
+    }
+
+
+def _happening(dice: Random, calm_at_s: float) -> Happening:
+    trouble = dice.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+    target = dice.choice(list(VENUE_OF))
+    action = dice.choice(REQUESTS)
+    if trouble in {Trouble.CRASH, Trouble.GHOST, Trouble.CLOCK_SKEWED}:
+        target = dice.choice(_ACTORS)
+    elif trouble in {Trouble.EVENT_TWICE, Trouble.EVENT_REORDERED, Trouble.EVENT_LATE, Trouble.STREAM_CLOSED}:
+        action = dice.choice(CHANNELS)
+    elif trouble is Trouble.STREAM_FROZEN:
+        action = dice.choice(CHANNELS)
+    elif trouble is Trouble.OPERATOR:
+        action = dice.choice(list(OperatorState)).value
+    elif trouble in {Trouble.LOST_ANSWER, Trouble.SERVER_ERROR_AFTER} and dice.random() < 0.5:  # noqa: PLR2004 - half
+        action = "order"
+    return Happening(
+        at_s=round(dice.random() * calm_at_s, 3),
+        trouble=trouble,
+        target=target,
+        action=action,
+        size=dice.random(),
+        steps=dice.randrange(200),
+    )

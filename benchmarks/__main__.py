@@ -1,0 +1,52 @@
+"""`python -m benchmarks [latency] [throughput] [recovery] [memory]`: measure and print a table."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import latency, memory, recovery, throughput
+from benchmarks.figures import Row
+from benchmarks.stage import Stage, stage
+
+BENCHES: dict[str, Callable[[Stage], Awaitable[list[Row]]]] = {
+    "latency": latency.run,
+    "throughput": throughput.run,
+    "recovery": recovery.run,
+    "memory": memory.run,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the named benchmarks, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed and memory; nothing passes or fails.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; none = all")
+    names = parser.parse_args(arguments).names or list(BENCHES)
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(unknown)}")
+    console = Console()
+    with stage() as on:
+        for name in names:
+            started = time.monotonic()
+            console.print(f"{name} …")
+            rows = asyncio.run(BENCHES[name](on))
+            console.print(_table(f"{name}, {time.monotonic() - started:.0f} s", rows))
+    return 0
+
+
+def _table(title: str, rows: Sequence[Row]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in ("what", "measured", "target", "remark"):
+        table.add_column(column, no_wrap=column == "what")
+    for row in rows:
+        table.add_row(row.what, row.measured, row.target, row.remark)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""What a person reads: the live table and the plain lines."""
+
+import io
+from decimal import Decimal
+
+import pytest
+from rich.console import Console
+
+from actors.actor import Liveness
+from actors.hosting.protocol import ActorKind
+from actors.operator.table import PhaseLines, duration, picture, signed
+from strategies.domain.ids import Timestamp
+from tests.actors.scene import G, actor, group_row, scene
+from tests.actors.supervision.local import group_status
+
+
+def drawn(seen) -> str:
+    """Return the table as text."""
+    console = Console(file=io.StringIO(), width=160, force_terminal=False)
+    console.print(picture(seen, ("Metrics: http://x/metrics", "Ctrl-C ends.")))
+    return console.file.getvalue()
+
+
+def test_the_table_shows_what_matters():
+    """Group, phase, signed legs, net, value, time in phase, what comes next, and where to look."""
+    text = drawn(scene())
+    for part in (
+        "g",
+        "HEDGED",
+        "long +1.5",
+        "short -1.5",
+        "+0.00",
+        "1m00s",
+        "wait",
+        "http://x/metrics",
+        "Ctrl-C ends.",
+    ):
+        assert part in text
+
+
+def test_a_group_that_has_not_reported_shows_question_marks():
+    """Unknown is not zero."""
+    row = group_row(actor=actor(ActorKind.GROUP, G, liveness=Liveness.STARTING)).model_copy(update={"status": None})
+    text = drawn(scene(groups={G: row}))
+    assert "STARTING" in text
+    assert "?" in text
+
+
+def test_trouble_and_notices_are_shown():
+    """What went wrong stands in the table and below it."""
+    text = drawn(scene(groups={G: group_row(trouble="died too often")}, notices=("Group g is being parked.",)))
+    assert "died too often" in text
+    assert "Group g is being parked." in text
+
+
+def test_plain_lines_say_each_change_once():
+    """For a pipe: a line when something changes, and silence while nothing does."""
+    lines = PhaseLines()
+    assert "Group g: cycle 1, HEDGED, long +1.5, short -1.5, next: wait." in list(lines.news(scene()))
+    assert list(lines.news(scene())) == []
+    changed = scene(groups={G: group_row(status=group_status(G, 2, reason="liquidated"))}, notices=("Look.",))
+    assert list(lines.news(changed)) == ["Look.", "Group g: cycle 1, IDLE (liquidated), long 0, short 0, next: wait."]
+
+
+def test_a_dead_group_is_said_to_be_dead():
+    """Its last report is not passed off as news."""
+    row = group_row(actor=actor(ActorKind.GROUP, G, liveness=Liveness.DEAD))
+    assert "its actor is DEAD" in " ".join(PhaseLines().news(scene(groups={G: row})))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "text"),
+    [("1.500", "+1.5"), ("-0.0300", "-0.03"), ("0.000", "0"), ("-0", "0"), ("100", "+100"), ("1E+3", "+1000")],
+)
+def test_quantities_have_a_sign_and_no_needless_zeros(quantity, text):
+    """Whole hundreds keep their zeros."""
+    assert signed(Decimal(quantity)) == text
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"), [(0, "0s"), (59_999, "59s"), (61_000, "1m01s"), (3_660_000, "1h01m"), (-5, "0s")]
+)
+def test_durations_are_short(ms, text):
+    """Seconds, minutes, hours; a clock that goes back shows zero."""
+    assert duration(Timestamp(10_000_000 + ms), Timestamp(10_000_000)) == text

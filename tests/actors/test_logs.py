@@ -1,0 +1,76 @@
+"""The log file: JSON lines, the same name for each incarnation, wire detail only when asked for, nothing secret."""
+
+import json
+import logging
+import secrets
+
+import pytest
+import structlog
+
+from actors.logs import close_logs, log_to_file
+
+
+@pytest.fixture
+def log(tmp_path):
+    """Return how to open the log and read it; everything is put back afterwards."""
+    path = tmp_path / "logs" / "account-l1.jsonl"
+    level = logging.getLogger().level
+
+    def lines() -> list[dict]:
+        close_logs()
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    yield lambda **options: log_to_file(path, **({"debug": False} | options)), lines
+    close_logs()
+    logging.getLogger().setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_every_line_is_json_with_the_actors_name(log):
+    """Fields of the process and of the line stand side by side, from structlog and from plain logging alike."""
+    start, lines = log
+    start(actor="account/l1", epoch=3)
+    structlog.get_logger("actors.test").info("filled", order="g:1")
+    logging.getLogger("other").warning("plain %s", "words")
+    first, second = lines()
+    assert (first["actor"], first["epoch"], first["event"], first["order"]) == ("account/l1", 3, "filled", "g:1")
+    assert (second["event"], second["level"], second["actor"]) == ("plain words", "warning", "account/l1")
+
+
+def test_wire_detail_comes_only_with_debug(log):
+    """`venues.*` at DEBUG is silent by default and written when asked for."""
+    start, lines = log
+    start()
+    logging.getLogger("venues.lighter.rest").debug("GET /api")
+    assert lines() == []
+    start(debug=True)
+    logging.getLogger("venues.lighter.rest").debug("GET /api")
+    structlog.get_logger("venues.backpack.rest").debug("POST", headers={"X-Signature": "abc"})
+    logging.getLogger("aiohttp.access").info("noise")
+    assert [line["event"] for line in lines()] == ["GET /api", "POST"]
+
+
+def test_secrets_are_cut_out_of_lines_and_tracebacks(log):
+    """Neither a field, nor a message, nor the text of an exception shows a key."""
+    start, lines = log
+    start(debug=True)
+    key = secrets.token_hex(40)
+    try:
+        raise ValueError(f"cannot sign with {key}")  # noqa: TRY301 - a traceback is what is tested
+    except ValueError:
+        structlog.get_logger("a").exception("failed", secret=key, detail=f"Authorization: Bearer {key}")
+    logging.getLogger("venues.x").debug("sent %s", {"sig": key})
+    text = json.dumps(lines())
+    assert key not in text
+    assert "ValueError: cannot sign with <redacted>" in text
+
+
+def test_a_successor_appends_to_the_same_file(log):
+    """An incarnation does not erase what the one before it said."""
+    start, lines = log
+    start(epoch=1)
+    structlog.get_logger("a").info("one")
+    close_logs()
+    start(epoch=2)
+    structlog.get_logger("a").info("two")
+    assert [(line["epoch"], line["event"]) for line in lines()] == [(1, "one"), (2, "two")]

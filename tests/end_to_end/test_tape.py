@@ -1,0 +1,82 @@
+"""The main job on real input: a month of BTC bars behind the simulators, and processes killed in the middle of it."""
+
+import asyncio
+import os
+import random
+import signal
+from contextlib import suppress
+
+import aiohttp
+import pytest
+
+from tests.end_to_end.deployment import TAPE, Deployment
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(420)]
+
+DAY_MS = 24 * 3600 * 1000
+SPEED = 1440
+"""Market seconds in one of ours: a day of the tape takes a minute."""
+LEVERAGE = {"triad-1": 40, "triad-2": 12}
+"""The first group is liquidated within hours of the tape, the second lives until its time-out."""
+GROUPS = ("triad-1", "triad-2")
+
+
+def tape_settings() -> list[str]:
+    """Both groups on BTC, on the tape, long enough cycles to be ended by liquidation."""
+    settings = [
+        f"simulator.tape={TAPE}",
+        "simulator.tape_symbol=BTC",
+        f"simulator.speed={SPEED}",
+        "simulator.tier=unlimited",
+        "venues.lighter.tier=unlimited",
+        "groups.triad-1.instrument=BTC-PERP",
+    ]
+    for group in GROUPS:
+        settings += [
+            f"groups.{group}.params.leverage={LEVERAGE[group]}",
+            f"groups.{group}.params.max_cycles=2",
+            f"groups.{group}.params.timeout_s=40",
+            f"groups.{group}.params.max_slippage=0.005",
+            f"groups.{group}.params.hedge_slippage_max=0.02",
+            f"groups.{group}.params.poll_interval_s=1",
+            f"groups.{group}.limits.max_leg_notional_usd=500000",
+            f"groups.{group}.limits.max_notional_usd=1500000",
+            f"groups.{group}.limits.max_cycle_loss_usd=1000000",
+        ]
+    return settings
+
+
+async def test_a_day_of_the_tape_with_liquidations_and_deaths(tmp_path):
+    """At least a day of real bars, liquidations included; an account and a group die by SIGKILL: exit 0, all flat."""
+    assert TAPE.exists(), f"the tape is expected at {TAPE}"
+    deployment = Deployment(tmp_path, *tape_settings())
+    die = random.Random(1)
+    try:
+        await deployment.start("--until-done")
+
+        async def in_cycle():
+            status = await deployment.status()
+            views = [g["status"]["view"] for g in status["groups"].values() if g["status"]]
+            busy = len(views) == len(GROUPS) and all(v["phase"] in {"MONITORING", "SECOND", "WAITING"} for v in views)
+            return status if busy else None
+
+        status = await deployment.until(in_cycle, "both groups in mid-cycle", 90)
+        started = (await deployment.control("GET", "/control/clock"))["market_ms"]
+        victim = die.choice(sorted(status["accounts"]))
+        os.kill(status["accounts"][victim]["status"]["pid"], signal.SIGKILL)
+        status = await deployment.until(in_cycle, "both groups in mid-cycle again", 90)
+        os.kill(status["groups"][die.choice(GROUPS)]["status"]["pid"], signal.SIGKILL)
+
+        passed = 0
+        while deployment.process.returncode is None and passed < 3 * DAY_MS:
+            with suppress(aiohttp.ClientError):  # the simulator ends with the deployment
+                passed = (await deployment.control("GET", "/control/clock"))["market_ms"] - started
+            await asyncio.sleep(0.5)
+        assert await deployment.wait(60) == 0, deployment.output[-6000:]
+        assert passed >= DAY_MS
+        judged = await deployment.judge()
+        assert judged.forced > 0, "nobody was liquidated"
+        assert all(len(cycles) >= 2 for cycles in judged.cycles.values()), judged.cycles
+    finally:
+        print(deployment.output[-9000:])
+        await deployment.stop()

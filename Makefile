@@ -6,11 +6,12 @@ READY := $(VENV)/.ready
 # Some shells forbid bytecode; Ray then starts three times slower, and every worker with it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check bench setup clean help
+.PHONY: demo test check simulate bench setup clean help
 help:
 	@echo "make demo    two simulated venues, two hedge groups, live table (Ctrl-C ends it)"
 	@echo "make test    linters, types, import contracts and every test"
 	@echo "make check   the same without the tests"
+	@echo "make simulate SEEDS=N   plays N seeds of random faults on virtual time, prints what was broken"
 	@echo "make bench   measures speed and memory, prints a table"
 
 setup: $(READY)
@@ -33,6 +34,10 @@ check: $(READY)
 
 test: check
 	$(BIN)/python -m pytest
+
+SEEDS ?= 1000
+simulate: $(READY)
+	$(BIN)/python -m actors.simulation --seeds $(SEEDS)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

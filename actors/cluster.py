@@ -222,7 +222,8 @@ class RayChannel:
     async def wait(self, answer: Awaitable[T], timeout_s: float, method: str) -> T:
         """Wait for an answer; whatever else happens is `ActorUnreachableError`."""
         try:
-            return await asyncio.wait_for(answer, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await answer
         except TimeoutError as error:
             raise ActorUnreachableError(f"{self._place}: {method}: no answer within {timeout_s:g} s") from error
         except ray.exceptions.RayError as error:
@@ -297,7 +298,8 @@ class RayLink:
         give_up_at = loop.time() + _GONE_TIMEOUT_S
         while loop.time() < give_up_at:
             try:
-                await asyncio.wait_for(self._handle.beat.remote(), _PULSE_TIMEOUT_S)
+                async with asyncio.timeout(_PULSE_TIMEOUT_S):
+                    await self._handle.beat.remote()
             except ray.exceptions.ActorDiedError:
                 return True
             except (ray.exceptions.RayError, TimeoutError):

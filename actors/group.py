@@ -51,7 +51,7 @@ from strategies.domain.events import (
 from strategies.domain.ids import AccountId, LegName, TimerName, Timestamp
 from strategies.domain.model import Value
 from strategies.machine import GroupSpec, GroupView, Machine
-from strategies.registry import build_machine
+from strategies.registry import broken_promises, build_machine, params_of
 from venues.venue import Now
 
 _log = structlog.get_logger(__name__)
@@ -68,6 +68,8 @@ _INBOX_LIMIT = 5_000
 """Events waiting to be decided; a feeder waits when it is full, facts stay with their account meanwhile."""
 _RECENT = 30
 """Steps kept in words for the operator."""
+_EVENT_SHOWN = 500
+"""Characters of a poison event that are shown."""
 _LAG_PERIOD_S = 0.5
 _MS = 1_000
 
@@ -120,16 +122,28 @@ class GroupActor:
         self._inbox: asyncio.Queue[tuple[Event, tuple[AccountId, int] | None]] = asyncio.Queue(_INBOX_LIMIT)
         self._deciding = asyncio.Lock()
         self._machine: Machine[Any] | None = None
+        self._params: Any = None
         self._state: Any = None
         self._log: GroupLog | None = None
         self._timers: dict[TimerName, asyncio.TimerHandle] = {}
         self._naked = NakedClock()
-        self._recent: deque[str] = deque(maxlen=_RECENT)
+        self._recent: deque[tuple[Event, tuple[Command, ...]]] = deque(maxlen=_RECENT)
+        self._seen: tuple[Any, GroupView] | None = None
+        """The last state looked at, and its view: both are values."""
         self._stopped = ""
         self._started_at = Timestamp(0)
         self._lag_s = 0.0
         self.ended: asyncio.Future[str] | None = None
         """Ends with a reason when the actor cannot go on; its process must then end, too."""
+
+    @property
+    def stopped(self) -> str:
+        """Say why the group does not decide any more; empty = it does."""
+        return self._stopped
+
+    def glance(self) -> GroupView | None:
+        """Return what the group shows, for whoever lives in the same process; None before its journal is folded."""
+        return None if self._state is None else self._view()
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -148,6 +162,7 @@ class GroupActor:
         journal = await store.open(f"group/{self._spec.group.group}", self._epoch)
         machine = self._build(self._spec.strategy, self._spec.group, self._spec.params, self._spec.limits)
         self._machine = machine
+        self._params = params_of(self._spec.strategy, self._spec.params)
         self._log = GroupLog(journal, self._meter)
         for account in self._accounts:
             self._port_changed[account] = asyncio.Event()
@@ -210,7 +225,7 @@ class GroupActor:
             naked_seconds=self._naked.seconds(self._now()),
             naked_usd_seconds=self._naked.usd_seconds(self._now()),
             timers=dict(log.timers),
-            recent=tuple(self._recent),
+            recent=tuple(in_words(event, commands) for event, commands in self._recent),
             counters=dict(self._meter.counters),
             histograms=self._meter.histograms(),
             loop_lag_s=self._lag_s,
@@ -237,12 +252,20 @@ class GroupActor:
                 except Exception as error:  # noqa: BLE001 - a poison event stops this group in a known state, named
                     self._stop_deciding(
                         f"poison event after journal seq {log.seq}: {error.__class__.__name__}: {error}; "
-                        f"event {event.model_dump_json()[:500]}"
+                        f"event {event.model_dump_json()[:_EVENT_SHOWN]}"
                     )
                     return
+            broken = self._check(step.state)
+            if broken:
+                # Nothing of this step was done: the state before it is still the known one.
+                self._stop_deciding(
+                    f"the strategy broke its own promises after journal seq {log.seq}: {broken}; "
+                    f"event {event.model_dump_json()[:_EVENT_SHOWN]}"
+                )
+                return
             await log.write(event, step.commands, source, self._machine.code_version)
             self._state = step.state
-            self._recent.append(in_words(event, step.commands))
+            self._recent.append((event, step.commands))
             view = self._view()
             naked_s = self._naked.update(event.at, view)
             if naked_s is not None:
@@ -376,7 +399,8 @@ class GroupActor:
         changed = self._port_changed[account]
         changed.clear()
         with suppress(TimeoutError):  # the same incarnation may answer again
-            await asyncio.wait_for(changed.wait(), _RETRY_S)
+            async with asyncio.timeout(_RETRY_S):
+                await changed.wait()
 
     async def _observe(self, legs: tuple[LegName, ...]) -> None:
         observations = await asyncio.gather(*(self._observe_leg(leg) for leg in legs))
@@ -389,7 +413,8 @@ class GroupActor:
         if port is None:
             return self._nothing(account, leg, "the account actor is not connected")
         try:
-            return await asyncio.wait_for(port.observe(self._spec.group.instrument_id), _OBSERVE_BOUND_S)
+            async with asyncio.timeout(_OBSERVE_BOUND_S):
+                return await port.observe(self._spec.group.instrument_id)
         except (ActorUnreachableError, TimeoutError) as error:
             return self._nothing(account, leg, f"the account actor does not answer: {error}")
 
@@ -413,7 +438,14 @@ class GroupActor:
     def _view(self) -> GroupView:
         if self._machine is None:
             raise RuntimeError("the group actor has not been started")
-        return self._machine.view(self._state)
+        if self._seen is None or self._seen[0] is not self._state:
+            self._seen = (self._state, self._machine.view(self._state))
+        return self._seen[1]
+
+    def _check(self, state: Any) -> str:
+        """Return which promises of the strategy a state breaks, in words; empty = none."""
+        found = broken_promises(self._spec.strategy, self._params, state)
+        return "; ".join(f"{each.name}: {each.detail}" for each in found)
 
     def _need_log(self) -> GroupLog:
         if self._log is None:

@@ -8,6 +8,9 @@ import structlog
 
 _log = structlog.get_logger(__name__)
 
+_CANCEL_AGAIN_S = 0.5
+"""How long a cancelled task may take to end before it is cancelled again."""
+
 
 class Tasks:
     """The background work of one owner.
@@ -45,7 +48,13 @@ class Tasks:
     async def close(self) -> None:
         """Cancel everything and wait for the end. May be called twice, also from one of the tasks."""
         others = self.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        while others:
+            _, left = await asyncio.wait(others, timeout=_CANCEL_AGAIN_S)
+            others = list(left)
+            for task in others:
+                # Asked again: what it waits in may have lost the first cancellation (asyncio.wait_for does, in 3.11,
+                # when the answer comes at the same moment).
+                task.cancel()
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._running.pop(task, None)

@@ -19,17 +19,21 @@ BENCHES: dict[str, Callable[[Stage], Awaitable[list[Row]]]] = {
     "recovery": recovery.run,
     "memory": memory.run,
 }
+_WIDTH = 140
+"""Of the table when it goes into a file."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named benchmarks, or all."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed and memory; nothing passes or fails.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Speed and memory; nothing passes or fails."
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; none = all")
     names = parser.parse_args(arguments).names or list(BENCHES)
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}")
-    console = Console()
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH)
     with stage() as on:
         for name in names:
             started = time.monotonic()

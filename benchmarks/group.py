@@ -15,7 +15,6 @@ from strategies.domain.events import (
     Event,
     OperatorState,
     OperatorStateSet,
-    OrderAccepted,
     OrderClosed,
     OrderDenied,
     OrderRejected,
@@ -34,6 +33,16 @@ _WORST_PRICES = {Side.BUY: Decimal(3030), Side.SELL: Decimal(2970)}
 """A percent from the simulator's price, which stands still."""
 
 
+def volley_event(count: int, at: Timestamp) -> OperatorStateSet:
+    """Return what makes a `VolleyMachine` send `count` orders."""
+    return OperatorStateSet(at=at, state=OperatorState.RUN, by=_STARTER, reason=str(count))
+
+
+def volley_spec(account: AccountId, name: str) -> GroupSpec:
+    """Return a group of one leg."""
+    return GroupSpec(group=GroupId(f"{name}-{account}"), instrument_id=_INSTRUMENT, legs={_LEG: account})
+
+
 class VolleyState(Value):
     """How many orders have been sent."""
 
@@ -47,7 +56,6 @@ class VolleyMachine:
         """Send for `spec`'s only account."""
         self._spec = spec
         self.decided_ns = 0
-        self.accepted_ns: list[int] = []
         self.closed_ns: list[int] = []
         self.refused: list[str] = []
         self.news = asyncio.Event()
@@ -69,8 +77,6 @@ class VolleyMachine:
                 orders = tuple(self._order(state.sent + nth) for nth in range(count))
                 self.decided_ns = time.monotonic_ns()
                 return Step(VolleyState(sent=state.sent + count), orders)
-            case OrderAccepted():
-                self.accepted_ns.append(time.monotonic_ns())
             case OrderClosed():
                 self.closed_ns.append(time.monotonic_ns())
                 self.news.set()
@@ -138,7 +144,7 @@ class VolleyGroup:
     async def fire(self, count: int) -> int:
         """Decide upon `count` orders; return the moment of the decision (monotonic ns). Their ends come later."""
         machine = self.machine
-        machine.accepted_ns, machine.closed_ns, machine.refused = [], [], []
+        machine.closed_ns, machine.refused = [], []
         await self._actor.operate(OperatorState.RUN, _STARTER, str(count))
         return machine.decided_ns
 
@@ -166,16 +172,15 @@ class VolleyGroup:
 @asynccontextmanager
 async def volley_group(here: Scene, account: AccountId) -> AsyncIterator[VolleyGroup]:
     """Run the group's side for one account."""
-    group = GroupId(f"volley-{account}")
     spec = GroupActorSpec(
-        group=GroupSpec(group=group, instrument_id=_INSTRUMENT, legs={_LEG: account}),
+        group=volley_spec(account, "volley"),
         strategy="volley",
         params={},
         journal=here.settings.general.journal_url,
         lock_dir=str(here.settings.general.state_dir / "locks"),
     )
     machine = VolleyMachine(spec.group)
-    epoch = await here.store.claim(f"group/{group}", "benchmark")
+    epoch = await here.store.claim(f"group/{spec.group.group}", "benchmark")
     actor = GroupActor(spec, epoch, build=lambda *_: machine)
     await actor.start()
     try:

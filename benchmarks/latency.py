@@ -12,7 +12,7 @@ from benchmarks.proxy import Proxy, proxy
 from benchmarks.stage import BACKPACK, LIGHTER, Stage, account, scene
 from strategies.domain.ids import AccountId
 
-ORDERS = 300
+ORDERS = 250
 """Enough for a 99th percentile that three outliers make."""
 _WARM_UP = 20
 """Orders before the first that counts: connections, caches, the account's first nonce."""

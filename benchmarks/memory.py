@@ -14,7 +14,7 @@ from benchmarks.stage import Stage, everything, scene
 
 SIZES = (6, 30)
 """Accounts; a group for every three."""
-_WATCH_S = 15.0
+_WATCH_S = 10.0
 """How long the CPU is counted."""
 _SETTLE_S = 3.0
 """Pause after the last account is armed: what coming up cost is not what being idle costs."""

@@ -39,7 +39,7 @@ async def sdk_orders(url: str, key_file: Path, account: int, orders: int) -> lis
     return [float(each) for each in json.loads(out)]
 
 
-async def _send(url: str, key_file: Path, account: int, orders: int) -> list[float]:
+async def _send(url: str, private_key: str, account: int, orders: int) -> list[float]:
     # Imported here: whoever only starts this process must not pay for the SDK.
     import lighter  # noqa: PLC0415
     from lighter.nonce_manager import NonceManagerType  # noqa: PLC0415
@@ -47,7 +47,7 @@ async def _send(url: str, key_file: Path, account: int, orders: int) -> list[flo
     client = lighter.SignerClient(
         url=url,
         account_index=account,
-        api_private_keys={KEY_INDEX: key_file.read_text(encoding="utf-8").strip()},
+        api_private_keys={KEY_INDEX: private_key},
         nonce_management_type=NonceManagerType.API,
     )
     took: list[float] = []
@@ -77,4 +77,5 @@ if __name__ == "__main__":
     parser.add_argument("--account", required=True, type=int)
     parser.add_argument("--orders", required=True, type=int)
     options = parser.parse_args()
-    print(json.dumps(asyncio.run(_send(options.url, options.key_file, options.account, options.orders))))
+    key = options.key_file.read_text(encoding="utf-8").strip()
+    print(json.dumps(asyncio.run(_send(options.url, key, options.account, options.orders))))

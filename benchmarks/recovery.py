@@ -14,8 +14,8 @@ from benchmarks.figures import MS, Row, quantile
 from benchmarks.group import VolleyGroup, volley_group
 from benchmarks.stage import LIGHTER, Stage, account, armed, scene, until
 
-KILLS = 10
-_REST_S = 1.0
+KILLS = 8
+_REST_S = 0.6
 """Pause after a recovery: the next death must be a first one, and nothing of the last may still be going on."""
 _NS_PER_MS = 1_000_000
 TARGET = "p50 ≤ 3 s"
@@ -35,10 +35,13 @@ async def run(on: Stage) -> list[Row]:
     """Measure with a new process for each death, and with a warm one that waits."""
     rows: list[Row] = []
     for spares in (0, 1):
-        async with scene(on, f"recovery-{spares}") as here, volley_group(here, LIGHTER) as group:
-            async with account(here, LIGHTER, group.connect, spares=spares) as (keeper, pool):
-                await _order(group)
-                found = [await _kill(group, keeper, pool, spares) for _ in range(KILLS)]
+        async with (
+            scene(on, f"recovery-{spares}") as here,
+            volley_group(here, LIGHTER) as group,
+            account(here, LIGHTER, group.connect, spares=spares) as (keeper, pool),
+        ):
+            await _order(group)
+            found = [await _kill(group, keeper, pool, spares) for _ in range(KILLS)]
         rows += _rows("with a warm spare" if spares else "without spares", found)
     return rows
 

@@ -1,10 +1,10 @@
-"""What every benchmark stands on: a folder, a local Ray as the supervisor starts it, simulators of their own process."""
+"""What every benchmark stands on: a folder, Ray as the supervisor starts it, simulators in a process of their own."""
 
 import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,9 @@ from actors.clock import wall_now
 from actors.hosting.protocol import Hosts
 from actors.journal.protocol import JournalStore
 from actors.journal.store import open_store
+from actors.logs import close_logs, log_to_file
 from actors.operator.simulator import Simulator, SimulatorAddresses
+from actors.operator.terminal import LibraryTalk
 from actors.ray_environment import ray_hosts
 from actors.restart import RestartPolicy
 from actors.supervision.keeper import Office
@@ -35,6 +37,8 @@ LIGHTER, BACKPACK = AccountId("lighter-1"), AccountId("backpack-1")
 """The two accounts of the first group: the ones that benchmarks trade on."""
 PATIENCE_S = 60.0
 """Longest wait for anything here; more means that something is broken, not slow."""
+_ALL_UP_PATIENCE_S = 240.0
+"""The same for forty processes that start at once on a busy machine."""
 _POLL_S = 0.005
 _STOP_TIMEOUT_S = 10.0
 _BUILD = "benchmark"
@@ -122,11 +126,14 @@ class Scene:
 @contextmanager
 def stage() -> Iterator[Stage]:
     """Have a local Ray, started exactly as `supervisor.py` starts it."""
-    with (
-        TemporaryDirectory(prefix="hedgevisor-bench-") as name,
-        ray_hosts(Path(name), "", WARM_MODULES) as hosts,
-    ):
-        yield Stage(Path(name), hosts)
+    with TemporaryDirectory(prefix="hedgevisor-bench-") as name:
+        log_to_file(Path(name) / "logs" / "benchmarks.jsonl", debug=False, actor="benchmarks")
+        try:
+            # Ray prints what it thinks of killed workers; the supervisor keeps that off its terminal, too.
+            with redirect_stdout(LibraryTalk()), ray_hosts(Path(name), "", WARM_MODULES) as hosts:
+                yield Stage(Path(name), hosts)
+        finally:
+            close_logs()
 
 
 @asynccontextmanager
@@ -209,16 +216,15 @@ async def everything(here: Scene) -> AsyncIterator[Supervision]:
     )
     await supervision.start()
     try:
-        await until(
-            lambda: (
-                all(armed(keeper) for keeper in supervision.accounts.values())
-                and all(keeper.life.heard_at is not None for keeper in supervision.groups.values())
-            ),
-            "every account is armed and every group up",
-        )
+        await until(lambda: _all_up(supervision), "every account is armed and every group up", _ALL_UP_PATIENCE_S)
         yield supervision
     finally:
         await supervision.stop()
+
+
+def _all_up(supervision: Supervision) -> bool:
+    accounts, groups = supervision.accounts.values(), supervision.groups.values()
+    return all(armed(keeper) for keeper in accounts) and all(keeper.life.heard_at is not None for keeper in groups)
 
 
 def armed(keeper: AccountKeeper) -> bool:
@@ -226,17 +232,17 @@ def armed(keeper: AccountKeeper) -> bool:
     return keeper.status is not None and keeper.status.mode is AccountMode.ARMED
 
 
-async def until(condition: Callable[[], bool], what: str) -> None:
+async def until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
     """Wait until `condition` holds.
 
     Raises:
-        TimeoutError: it did not within `PATIENCE_S`; names `what`.
+        TimeoutError: it did not within `patience_s`; names `what`.
     """
     loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + PATIENCE_S
+    give_up_at = loop.time() + patience_s
     while not condition():
         if loop.time() > give_up_at:
-            raise TimeoutError(f"waited {PATIENCE_S:g} s in vain until {what}")
+            raise TimeoutError(f"waited {patience_s:g} s in vain until {what}")
         await asyncio.sleep(_POLL_S)
 
 

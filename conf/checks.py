@@ -45,9 +45,9 @@ def _check_legs(assembly: Assembly, name: GroupId, group: GroupSettings) -> None
 
 
 def _check_leg_names(assembly: Assembly, path: Path, group: GroupSettings, strategy: Strategy) -> None:
-    known = (*strategy.required_legs, *strategy.optional_legs)
+    known = None if strategy.optional_legs is None else (*strategy.required_legs, *strategy.optional_legs)
     for leg in group.legs:
-        if leg not in known:
+        if known is not None and leg not in known:
             assembly.report((*path, leg), f"{strategy.name} has no such leg", _meant(leg, known))
     for leg in strategy.required_legs:
         if leg not in group.legs:

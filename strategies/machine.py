@@ -4,6 +4,7 @@ A machine decides; it never does. The shell takes one event, calls `step`, write
 then acts. The same events give the same commands, byte for byte.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
@@ -60,6 +61,9 @@ class LegView(Value):
     dust_usd: Decimal = Field(default=Decimal(0), description="value of what is too small to close")
     realized: Decimal = Decimal(0)
     fees: Decimal = Decimal(0)
+    flat_at: Timestamp | None = Field(
+        default=None, description="when a way out confirmed the leg flat, or dust; None = not, or it was not asked to"
+    )
 
 
 class GroupView(Value):
@@ -82,6 +86,14 @@ class GroupView(Value):
     def net(self) -> Decimal:
         """Return the uncovered quantity: the sum of what all legs hold, base units, signed."""
         return sum((leg.believed for leg in self.legs.values()), start=Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that a state does not keep: its stable name, and what was found."""
+
+    name: str
+    detail: str
 
 
 class Machine(Protocol[S]):

@@ -6,12 +6,18 @@ from typing import Any
 
 from strategies.domain.ids import LegName
 from strategies.domain.model import Value
-from strategies.liquidation_hedge.invariants import Violation, violations
+from strategies.flatten.invariants import violations as flatten_violations
+from strategies.flatten.machine import Flatten
+from strategies.flatten.state import FlattenParams
+from strategies.liquidation_hedge.invariants import violations
 from strategies.liquidation_hedge.machine import LiquidationHedge
 from strategies.liquidation_hedge.params import LiquidationHedgeParams
 from strategies.liquidation_hedge.state import BALANCER, FIRST, SECOND
-from strategies.machine import GroupSpec, Machine
+from strategies.machine import GroupSpec, Machine, Violation
 from strategies.risk import Guarded, GuardedState, Limits
+
+FLATTEN = "flatten"
+"""The strategy that gets a group out and does nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +27,8 @@ class Strategy:
     name: str
     params_model: type[Value]
     required_legs: tuple[LegName, ...]
-    optional_legs: tuple[LegName, ...]
+    optional_legs: tuple[LegName, ...] | None
+    """None = legs of any name."""
     build: Callable[[GroupSpec, Any, Limits], Machine[Any]]
     """Make a group's machine behind the gate. Raises ValueError when spec and strategy do not fit."""
     violations: Callable[[Any, Any], tuple[Violation, ...]]
@@ -36,6 +43,11 @@ def _liquidation_hedge(spec: GroupSpec, params: LiquidationHedgeParams, limits: 
     return Guarded(LiquidationHedge(spec, params, limits), limits)
 
 
+def _flatten(spec: GroupSpec, params: FlattenParams, _limits: Limits) -> Machine[Any]:
+    # Without the gate: it denies nothing that a flatten asks for.
+    return Flatten(spec, params)
+
+
 STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy
     for strategy in (
@@ -46,6 +58,14 @@ STRATEGIES: dict[str, Strategy] = {
             optional_legs=(SECOND,),
             build=_liquidation_hedge,
             violations=_liquidation_hedge_violations,
+        ),
+        Strategy(
+            name=FLATTEN,
+            params_model=FlattenParams,
+            required_legs=(),
+            optional_legs=None,
+            build=_flatten,
+            violations=flatten_violations,
         ),
     )
 }
@@ -61,3 +81,22 @@ def build_machine(strategy: str, spec: GroupSpec, params: Mapping[str, Any], lim
         raise ValueError(f"unknown strategy {strategy!r}; there are: {', '.join(STRATEGIES)}")
     chosen = STRATEGIES[strategy]
     return chosen.build(spec, chosen.params_model.model_validate(params), Limits.model_validate(limits))
+
+
+def params_of(strategy: str, params: Mapping[str, Any]) -> Value | None:
+    """Return plain settings as the strategy's own model, or None for a strategy that is not registered.
+
+    Raises:
+        pydantic.ValidationError: they do not fit.
+    """
+    chosen = STRATEGIES.get(strategy)
+    return None if chosen is None else chosen.params_model.model_validate(params)
+
+
+def broken_promises(strategy: str, params: Any, state: Any) -> tuple[Violation, ...]:
+    """Return what a machine's state breaks of what must always hold; an unregistered strategy promises nothing.
+
+    `params` is the strategy's own model.
+    """
+    chosen = STRATEGIES.get(strategy)
+    return () if chosen is None else chosen.violations(state, params)

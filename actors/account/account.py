@@ -6,8 +6,8 @@ the account stays DISARMED until it has looked at the venue and the supervisor a
 
 import asyncio
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import structlog
 
@@ -15,12 +15,13 @@ from actors.account.book import Book
 from actors.account.ledger import Ledger
 from actors.account.lookout import READ_ERRORS, Lookout
 from actors.account.spec import AccountSpec
+from actors.account.state import EntryKind
 from actors.account.submission import Submission
 from actors.actor import AccountStatus, Envelope, FactBatch, Receipt
 from actors.chance import SYSTEM, Chance
 from actors.clock import wall_now
 from actors.hostlock import HostLock, LockMaker
-from actors.journal.protocol import Journal, StaleEpochError, StoreOpener
+from actors.journal.protocol import Entry, Journal, StaleEpochError, StoreOpener
 from actors.journal.store import open_store
 from actors.meter import Meter
 from actors.tasks import Tasks
@@ -39,6 +40,8 @@ _LAG_PERIOD_S = 0.5
 """How often the event loop's lag is measured."""
 _MS = 1_000
 _NOTHING_HEARD = VenueStatus(stream_ages_s={}, clock_offset_s=None, budget_left={})
+
+T = TypeVar("T")
 
 VenueBuilder = Callable[[str, dict[str, Any], dict[str, Any], Now], Venue]
 
@@ -82,6 +85,16 @@ class AccountActor:
         self.ended: asyncio.Future[str] | None = None
         """Ends with a reason when the actor cannot go on; its process must then end, too."""
 
+    @property
+    def mode(self) -> AccountMode:
+        """Return what the account may do now."""
+        return self._mode
+
+    @property
+    def book(self) -> Book:
+        """Return the account's memory, to be read only. Raises RuntimeError before the start."""
+        return self._need_ledger().book
+
     # --- life ---------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -101,9 +114,11 @@ class AccountActor:
             Book(self._spec.account),
             self._journal,
             self._meter,
+            tasks=self._tasks,
             feed_in_memory=tuning.feed_in_memory,
             snapshot_every=tuning.snapshot_every,
         )
+        self._ledger.on_durable = self._on_durable
         folded = await self._ledger.load()
         _log.info("account_folded", account=self._spec.account, epoch=self._epoch, records=folded)
         self._venue = self._build(self._spec.venue, self._spec.venue_config, self._spec.account_config, self._now)
@@ -147,10 +162,16 @@ class AccountActor:
         ledger = self._need_ledger()
         if ledger.book.state.client_ids is None:
             return Receipt(taken=0)  # not come up for the first time yet: the sender keeps its messages
-        taken = await ledger.commit(lambda book: book.decide_take(envelope, self._now()))
-        if taken and self._submission is not None:
-            self._submission.enqueue_waiting()
-        return ledger.book.receipt(envelope.sender)
+        before = Receipt(taken=0)
+
+        def decide(book: Book) -> list[Entry]:
+            nonlocal before
+            before = book.receipt(envelope.sender)
+            return book.decide_take(envelope, self._now())
+
+        taken = await ledger.commit(decide)
+        # Counted from what was decided: by now the book may hold more, which is not durable yet.
+        return Receipt(taken=before.taken + len(taken))
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """See `AccountPort.facts`."""
@@ -170,9 +191,9 @@ class AccountActor:
             instrument = venue.instrument(instrument_id)
             bound = self._spec.tuning.observe_timeout_s
             answers = await asyncio.gather(
-                asyncio.wait_for(lookout.look_at_position(), bound),
-                asyncio.wait_for(venue.balance(instrument_id), bound),
-                asyncio.wait_for(venue.quote(instrument_id), bound),
+                _within(bound, lookout.look_at_position),
+                _within(bound, lambda: venue.balance(instrument_id)),
+                _within(bound, lambda: venue.quote(instrument_id)),
                 return_exceptions=True,
             )
             found: list[Any] = []
@@ -321,6 +342,11 @@ class AccountActor:
         for key in interrupted:
             await ledger.commit(lambda book, key=key: book.decide_interrupted(key, self._now()))  # type: ignore[misc]
 
+    def _on_durable(self, entries: Sequence[Entry]) -> None:
+        """Queue what was taken. Not left to the caller of `submit`: it may be gone before the append has ended."""
+        if self._submission is not None and any(entry.kind == EntryKind.TAKEN for entry in entries):
+            self._submission.enqueue_waiting()
+
     # --- parts --------------------------------------------------------------------------------------------------
 
     def _freeze(self, reason: str) -> None:
@@ -359,3 +385,9 @@ class AccountActor:
             planned = loop.time() + _LAG_PERIOD_S
             await asyncio.sleep(_LAG_PERIOD_S)
             self._lag_s = max(0.0, loop.time() - planned)
+
+
+async def _within(seconds: float, ask: Callable[[], Awaitable[T]]) -> T:
+    """Return the answer, or raise TimeoutError. Asks only once it runs: what is cancelled before was never asked."""
+    async with asyncio.timeout(seconds):
+        return await ask()

@@ -1,8 +1,8 @@
 """The account's memory and judgement: what venue reports mean, which facts follow. Pure: no I/O, no clock.
 
-Two kinds of methods: `decide_*` look at the state and return journal entries; `apply` folds one entry. The actor
-appends what was decided and then applies it, so that memory is never ahead of the disk, and a restart that applies
-the journal ends in the same state.
+Two kinds of methods: `decide_*` look at the state and return journal entries; `apply` folds one entry. Nothing else
+changes the state, so a restart that applies the journal ends in the same state. The ledger sees to it that nobody is
+told what is not yet on the disk.
 """
 
 from collections.abc import Iterable
@@ -64,6 +64,8 @@ class Book:
         self._by_client_id: dict[ClientOrderId, OrderId] = {
             record.client_order_id: order_id for order_id, record in self.state.orders.items()
         }
+        self._open = {key: record for key, record in self.state.orders.items() if not record.status.is_terminal}
+        """The orders that have not ended: what is asked for at every report must not search all that ever were."""
         self._by_venue_id: dict[VenueOrderId, OrderId] = {}
         """For fills that name only the venue's id. Not durable: every report tells it again."""
         self._closing: dict[OrderId, tuple[OrderReport, str]] = {}
@@ -77,15 +79,15 @@ class Book:
 
     def in_flight(self) -> list[OrderRecord]:
         """Return the orders that may be at the venue and have not ended there."""
-        return [record for record in self.state.orders.values() if record.in_flight]
+        return [record for record in self._open.values() if record.in_flight]
 
     def waiting(self) -> list[OrderRecord]:
         """Return the orders that were taken and have no signed write yet."""
-        return [r for r in self.state.orders.values() if r.prepared is None and not r.status.is_terminal]
+        return [record for record in self._open.values() if record.prepared is None]
 
     def pending_writes(self) -> list[WriteIdentity]:
         """Return the identities of all writes whose outcome is open."""
-        orders = [r.prepared for r in self.state.orders.values() if r.prepared is not None and r.in_flight]
+        orders = [record.prepared for record in self._open.values() if record.prepared is not None]
         others = [w.identity for w in self.state.others.values() if w.identity is not None]
         return orders + others
 
@@ -99,7 +101,7 @@ class Book:
 
     def settled(self, instrument_id: InstrumentId) -> bool:
         """Say whether nothing that could move the position is under way."""
-        busy = (r for r in self.state.orders.values() if r.in_flight and r.request.instrument_id == instrument_id)
+        busy = (r for r in self._open.values() if r.in_flight and r.request.instrument_id == instrument_id)
         return next(busy, None) is None and not self._closing
 
     def owns(self, client_order_id: int | None) -> bool:
@@ -336,9 +338,8 @@ class Book:
                 return
             client_order_id = ids.at(ids.count)
             self.state.client_ids = ids.model_copy(update={"count": ids.count + 1})
-            self.state.orders[order_id] = OrderRecord(
-                request=command.order, client_order_id=client_order_id, taken_at=at
-            )
+            record = OrderRecord(request=command.order, client_order_id=client_order_id, taken_at=at)
+            self.state.orders[order_id] = self._open[order_id] = record
             self._by_client_id[client_order_id] = order_id
             self._forget_old_orders()
         elif isinstance(command, CancelOrder):
@@ -441,6 +442,7 @@ class Book:
         record.status = advance(record.status, status)
         if status.is_terminal:
             record.doubt_since = None
+            self._open.pop(order_id, None)
 
     def _clear_doubt(self, order_id: OrderId) -> None:
         self.state.orders[order_id].doubt_since = None

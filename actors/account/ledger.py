@@ -1,15 +1,21 @@
-"""The account's book together with its journal: what is decided becomes durable, then counts, then is published."""
+"""The account's book together with its journal: what is decided becomes durable, then is answered and published.
+
+Whoever has something to decide waits for the next turn. A turn takes all that wait, in the order they came, and writes
+what they decided in one append: the disk is asked once for many, and under load an order costs a part of a sync.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
 from actors.account.book import Book
 from actors.account.state import BookState, EntryKind
 from actors.actor import FactBatch, NumberedFact
-from actors.journal.protocol import Entry, Journal, JournalWriteError, Snapshot
+from actors.journal.protocol import Entry, Journal, JournalError, JournalWriteError, Snapshot
 from actors.meter import Meter
+from actors.tasks import Tasks
 
 _log = structlog.get_logger(__name__)
 
@@ -20,21 +26,42 @@ _RETRY_S = 1.0
 _BATCH = 500
 """Most facts handed out in one answer."""
 
+_ENDED = "the account actor ended before this was durable"
+
+Decide = Callable[[Book], list[Entry]]
+"""Looks at the book and returns what follows; called once, without waiting."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    decide: Decide
+    durable: "asyncio.Future[list[Entry]]"
+
 
 class Ledger:
-    """One writer: every change goes through `commit`, one at a time."""
+    """One writer: every change goes through `commit`, one after another."""
 
-    def __init__(self, book: Book, journal: Journal, meter: Meter, *, feed_in_memory: int, snapshot_every: int) -> None:
+    def __init__(
+        self, book: Book, journal: Journal, meter: Meter, *, tasks: Tasks, feed_in_memory: int, snapshot_every: int
+    ) -> None:
         """Join book and journal; call `load` before anything else."""
         self.book = book
+        """While an append is under way the book is ahead of the disk by it; nobody is answered or told before."""
         self.problem = ""
         """Why the journal cannot be written just now; empty = it can."""
+        self.on_durable: Callable[[Sequence[Entry]], None] | None = None
+        """Told what has become durable, whether or not the one who decided it still waits for it."""
         self._journal = journal
         self._meter = meter
         self._feed_in_memory = feed_in_memory
         self._snapshot_every = snapshot_every
+        self._tasks = tasks
+        self._waiting: list[_Waiting] = []
+        self._writing = False
+        self._broken: Exception | None = None
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
+        self._published = 0
         self._seq = 0
         self._snapshot_seq = 0
 
@@ -52,40 +79,46 @@ class Ledger:
         for record in records:
             self.book.apply(Entry(kind=record.kind, at=record.at, body=record.body))
             self._seq = record.seq
+        self._published = self.book.state.fact_seq
         return len(records)
 
-    async def commit(self, decide: Callable[[Book], list[Entry]]) -> list[Entry]:
-        """Decide on the book as it is, make the entries durable, fold and publish them; return them.
+    async def commit(self, decide: Decide) -> list[Entry]:
+        """Decide on the book as it is, fold the entries, make them durable, publish them; return them.
 
         Waits for as long as the disk refuses: what is not durable must not be acted on.
 
         Raises:
             StaleEpochError: another incarnation owns the account; stop for good.
         """
-        async with self._lock:
-            entries = decide(self.book)
-            if not entries:
-                return entries
-            await self._append(entries)
-            for entry in entries:
-                self.book.apply(entry)
-        if any(entry.kind == EntryKind.FACT for entry in entries):
-            self._trim()
-            self._news.set()
-            self._news = asyncio.Event()
+        (entries,) = await self.commit_all((decide,))
         return entries
+
+    async def commit_all(self, decisions: Sequence[Decide]) -> list[list[Entry]]:
+        """Do the same for several decisions at once, each on the book as the ones before it leave it."""
+        loop = asyncio.get_running_loop()
+        mine = [_Waiting(decide, loop.create_future()) for decide in decisions]
+        self._waiting += mine
+        if not self._writing:
+            self._writing = True
+            self._tasks.start("ledger", self._write()).add_done_callback(self._left_off)
+        # A caller that is cancelled takes back what has not been decided; a turn under way goes on without it.
+        return await asyncio.gather(*(each.durable for each in mine))
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """Return published facts with seq > `after`; wait up to `wait_s` for the first."""
-        if self.book.state.fact_seq <= after:
+        if self._published <= after:
             news = self._news
             try:
-                await asyncio.wait_for(news.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await news.wait()
             except TimeoutError:
                 return FactBatch(facts=())
         at_hand = self.book.state.facts
         if at_hand and at_hand[0].seq <= after + 1:
-            return FactBatch(facts=tuple(fact for fact in at_hand if fact.seq > after)[:_BATCH])
+            # They follow each other without gaps, so their places are known.
+            first = max(0, after + 1 - at_hand[0].seq)
+            published = self._published + 1 - at_hand[0].seq
+            return FactBatch(facts=tuple(at_hand[first : min(published, first + _BATCH)]))
         return FactBatch(facts=await self._older_facts(after))
 
     async def snapshot_if_due(self) -> None:
@@ -96,6 +129,74 @@ class Ledger:
             body = self.book.state.model_dump_json()
             await self._journal.save_snapshot(Snapshot(seq=self._seq, code_version=CODE_VERSION, body=body))
             self._snapshot_seq = self._seq
+
+    async def _write(self) -> None:
+        """Take turns until nobody waits."""
+        while self._waiting:
+            turn, self._waiting = self._waiting, []
+            try:
+                async with self._lock:
+                    await self._take_turn(turn)
+            except BaseException:
+                # Cancelled, or an error that nobody expects here: the actor ends, and its callers hear it.
+                for each in turn:
+                    _fail(each, JournalError(_ENDED))
+                raise
+        self._writing = False
+
+    def _left_off(self, task: "asyncio.Task[None]") -> None:
+        """Answer those whom an end in the middle would leave waiting."""
+        if task.cancelled() or task.exception() is not None:
+            self._writing = False
+            self._broken = self._broken or JournalError(_ENDED)
+            left, self._waiting = self._waiting, []
+            for each in left:
+                _fail(each, JournalError(_ENDED))
+
+    async def _take_turn(self, turn: Sequence[_Waiting]) -> None:
+        decided = [(each, entries) for each in turn if (entries := self._decided(each)) is not None]
+        together = [entry for _, entries in decided for entry in entries]
+        try:
+            if together:
+                await self._append(together)
+        except JournalError as error:
+            # Overtaken, damaged or closed: all of the turn hear it, and nothing is decided any more.
+            self._broken = error
+        if self._broken is not None:
+            for each, _ in decided:
+                _fail(each, self._broken)
+            return
+        for each, entries in decided:
+            if not each.durable.done():
+                each.durable.set_result(entries)
+        if self.on_durable is not None and together:
+            self.on_durable(together)
+        if self._published < self.book.state.fact_seq:
+            self._published = self.book.state.fact_seq
+            self._trim()
+            self._news.set()
+            self._news = asyncio.Event()
+
+    def _decided(self, each: _Waiting) -> list[Entry] | None:
+        """Decide and fold; None when nothing came of it but an error for the one who asked."""
+        if each.durable.done():
+            return None
+        if self._broken is not None:
+            _fail(each, self._broken)
+            return None
+        try:
+            entries = each.decide(self.book)
+        except Exception as error:  # noqa: BLE001 - it is the asker's: others of the same turn must not suffer from it
+            _fail(each, error)
+            return None
+        try:
+            for entry in entries:
+                self.book.apply(entry)
+        except Exception as error:  # noqa: BLE001 - a book that is half folded must not be decided upon any more
+            self._broken = error
+            _fail(each, error)
+            return None
+        return entries
 
     async def _append(self, entries: list[Entry]) -> None:
         while True:
@@ -121,3 +222,8 @@ class Ledger:
         facts = self.book.state.facts
         if len(facts) > 2 * self._feed_in_memory:
             del facts[: -self._feed_in_memory]
+
+
+def _fail(each: _Waiting, error: Exception) -> None:
+    if not each.durable.done():
+        each.durable.set_exception(error)

@@ -13,11 +13,12 @@ import structlog
 
 from actors.account.ledger import Ledger
 from actors.account.spec import AccountTuning
-from actors.account.state import OrderRecord
+from actors.account.state import EntryKind, OrderRecord
+from actors.actor import NumberedFact
 from actors.meter import Meter
 from strategies.domain.account import ReportedPosition
 from strategies.domain.events import Filled
-from strategies.domain.ids import InstrumentId, OrderId, Timestamp
+from strategies.domain.ids import InstrumentId, OrderId, Timestamp, VenueOrderId
 from strategies.domain.order import OrderStatus, TimeInForce
 from strategies.domain.position import FillCause
 from strategies.reconcile import Agreement, Difference, compare
@@ -101,9 +102,13 @@ class Lookout:
 
     async def resolve(self) -> None:
         """Ask about orders that are silent or in doubt, and fetch fills that are missing, for ever."""
+        missed: set[VenueOrderId] = set()
         while True:
-            if self._catch_up_wanted.is_set() or self._ledger.book.missing_fills():
+            # An order's end may overtake its fills by a frame: only what is still missing a tick later is asked for.
+            missing = {report.venue_order_id for report in self._ledger.book.missing_fills()}
+            if self._catch_up_wanted.is_set() or missing & missed:
                 await self._catch_up_once()
+            missed = missing
             for record in self._ledger.book.in_flight():
                 if self._due(record):
                     await self._look(record)
@@ -114,7 +119,8 @@ class Lookout:
         """Compare belief and statement now and then, and whenever somebody asks, for ever."""
         while True:
             with suppress(TimeoutError):  # nobody asked: the time has come
-                await asyncio.wait_for(self._reconcile_wanted.wait(), self._tuning.reconcile_every_s)
+                async with asyncio.timeout(self._tuning.reconcile_every_s):
+                    await self._reconcile_wanted.wait()
             self._reconcile_wanted.clear()
             try:
                 await self.look_at_position()
@@ -139,8 +145,8 @@ class Lookout:
         if not entries:
             return
         self._meter.count("fills")
-        latest = self._ledger.book.state.facts[-1].event if self._ledger.book.state.facts else None
-        if isinstance(latest, Filled) and latest.fill.cause is FillCause.FOREIGN:
+        facts = [NumberedFact.model_validate_json(each.body).event for each in entries if each.kind == EntryKind.FACT]
+        if any(isinstance(fact, Filled) and fact.fill.cause is FillCause.FOREIGN for fact in facts):
             self._freeze(
                 f"a fill that none of our orders explains: {report.side} {report.quantity} at {report.price}, "
                 f"trade {report.trade_id}, venue client id {report.client_order_id}"

@@ -1,7 +1,7 @@
 """The journal's disk: every append takes its time, so that a crash finds it before, in and after the write."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from actors.journal.memory import MemoryJournalStore
 from actors.journal.protocol import Entry, Journal, JournalStore, Record, Snapshot, StaleEpochError
@@ -16,6 +16,8 @@ class Disk:
         self.latency_s = latency_s
         self.acknowledged_at: dict[tuple[str, int], float] = {}
         """Loop time at which a record, by stream and seq, was known to be durable. Absent = its writer never heard."""
+        self.on_write: dict[str, Callable[[], None]] = {}
+        """By stream: called once, between the next write and its acknowledgement."""
 
     def open_for(self, life: "Writers") -> "JournalStore":
         """Return the store as one process sees it: what it opens dies with it."""
@@ -28,6 +30,11 @@ class Writers:
     def __init__(self) -> None:
         """Start with none."""
         self.journals: list[SlowJournal] = []
+
+    @property
+    def busy(self) -> bool:
+        """Say whether a write is under way, or was refused and will be tried again."""
+        return any(journal.busy for journal in self.journals)
 
     def die(self, *, keep_tail: bool) -> int:
         """Let every handle be dead; return how many unacknowledged records were lost."""
@@ -68,6 +75,8 @@ class SlowJournal:
         self._inner = inner
         self._unacknowledged = 0
         self._dead = False
+        self.busy = False
+        """Whether a write is under way, or was refused."""
 
     @property
     def stream(self) -> str:
@@ -81,13 +90,18 @@ class SlowJournal:
 
     async def append(self, entries: Sequence[Entry]) -> int:
         """See `Journal`."""
+        self.busy = True
         await asyncio.sleep(self._disk.latency_s)
         self._check_alive()
         seq = await self._inner.append(entries)
         self._unacknowledged = len(entries)
+        hook = self._disk.on_write.pop(self.stream, None)
+        if hook is not None:
+            asyncio.get_running_loop().call_soon(hook)
         await asyncio.sleep(self._disk.latency_s)
         self._check_alive()
         self._unacknowledged = 0
+        self.busy = False
         now = asyncio.get_running_loop().time()
         for each in range(seq - len(entries) + 1, seq + 1):
             self._disk.acknowledged_at[self.stream, each] = now

@@ -145,25 +145,30 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         asyncio._set_running_loop(self)  # noqa: SLF001 - the same
         try:
             task = self.create_task(work, name="simulation")
-            while not task.done():
-                self._run_one()
+            self._run_until(task.done)
             return task.result()
         finally:
             asyncio._set_running_loop(before)  # noqa: SLF001 - the same
 
-    def _run_one(self) -> None:
+    def _run_until(self, done: Callable[[], bool]) -> None:
+        ready = self._ready
+        while not done():
+            if not ready:
+                self._jump()
+            handle = ready.popleft()
+            self.steps += 1
+            if self.on_step is not None and self.steps >= self.step_at:
+                hook, self.on_step = self.on_step, None
+                hook()
+            handle._context.run(handle._callback, *handle._args)  # noqa: SLF001 - our own class, in the hottest loop
+
+    def _jump(self) -> None:
+        """Let the time pass until something is due."""
         ready, waiting = self._ready, self._waiting
-        if not ready:
-            while waiting and waiting[0][2]._cancelled:  # noqa: SLF001 - our own class, in the hottest loop
-                heapq.heappop(waiting)
-            if not waiting:
-                raise DeadlockError(f"nothing is left to happen at second {self._time:.3f}")
-            self._time = max(self._time, waiting[0][0])
-            while waiting and waiting[0][0] <= self._time:
-                ready.append(heapq.heappop(waiting)[2])
-        handle = ready.popleft()
-        self.steps += 1
-        if self.on_step is not None and self.steps >= self.step_at:
-            hook, self.on_step = self.on_step, None
-            hook()
-        handle._context.run(handle._callback, *handle._args)  # noqa: SLF001 - our own class, in the hottest loop
+        while waiting and waiting[0][2]._cancelled:  # noqa: SLF001 - our own class, in the hottest loop
+            heapq.heappop(waiting)
+        if not waiting:
+            raise DeadlockError(f"nothing is left to happen at second {self._time:.3f}")
+        self._time = max(self._time, waiting[0][0])
+        while waiting and waiting[0][0] <= self._time:
+            ready.append(heapq.heappop(waiting)[2])

@@ -60,7 +60,8 @@ class Market:
         self.naked_s = 0.0
         self.naked_usd_s = 0.0
         self.naked_intervals: list[float] = []
-        self.largest_net = ZERO
+        self.largest: dict[str, Decimal] = dict.fromkeys(VENUE_OF, ZERO)
+        """The largest position each account ever held, without its sign."""
         self.skew_ms: dict[str, int] = {}
         """How far a venue's clock is off."""
         self._truth = truth
@@ -92,7 +93,11 @@ class Market:
 
     def watch(self) -> None:
         """Take note of how much is uncovered now."""
-        net = sum((self.held(account) for account in VENUE_OF), start=ZERO)
+        net = ZERO
+        for account in VENUE_OF:
+            held = self.held(account)
+            net += held
+            self.largest[account] = max(self.largest[account], abs(held))
         if net == self._net:
             return
         now = self._truth()
@@ -100,7 +105,6 @@ class Market:
         if naked:
             self.naked_usd_s += float(abs(self._net) * self.price) * (now - self._changed_at) / 1000
         self._net, self._changed_at = net, now
-        self.largest_net = max(self.largest_net, abs(net))
         is_naked = abs(net) > COARSEST_LOT * _HALF
         if is_naked and self._naked_since is None:
             self._naked_since = now

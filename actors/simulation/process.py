@@ -46,6 +46,8 @@ class Process:
         self.account: AccountActor | None = None
         self.group: GroupActor | None = None
         self.venue: InProcessVenue | None = None
+        self.up = False
+        """Whether it has been armed."""
         self.dead = False
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Ends with the reason when the process has."""

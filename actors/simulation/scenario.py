@@ -1,7 +1,6 @@
 """What one seed stands for: the group, its surroundings, and everything that will go wrong, drawn before it begins."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 from random import Random
 from typing import Any
@@ -82,12 +81,32 @@ WEIGHTS: dict[Trouble, int] = {
 }
 """How often each is drawn, relative to the others: deaths and lost answers most, because money is lost there."""
 
-REQUESTS = ("order", "order", "order", "cancel_all", "leverage", "position", "balance", "quote", "fills", "order_lookup")
+REQUESTS = (
+    "order",
+    "order",
+    "order",
+    "cancel_all",
+    "leverage",
+    "position",
+    "balance",
+    "quote",
+    "fills",
+    "order_lookup",
+)
 """Requests that can fail; orders more often than the rest."""
 CHANNELS = ("orders", "fills", "fills", "positions")
+_OF_STREAMS = frozenset(
+    {
+        Trouble.EVENT_TWICE,
+        Trouble.EVENT_REORDERED,
+        Trouble.EVENT_LATE,
+        Trouble.STREAM_CLOSED,
+        Trouble.STREAM_FROZEN,
+    }
+)
 _ACTORS = (GROUP, GROUP, *VENUE_OF)
-_STORM_LENGTHS = (0, 4, 12, 24, 40)
-"""Troubles in one seed: one seed in five is calm, and the wildest have several a second."""
+_STORM_LENGTHS = (0, 6, 14, 28, 50)
+"""Troubles in one seed: one seed in five is calm, and the wildest have ten a second."""
 _FINAL_WORDS = (OperatorState.RUN, OperatorState.RUN, OperatorState.FLATTEN)
 
 
@@ -172,9 +191,7 @@ def _happening(dice: Random, calm_at_s: float) -> Happening:
     action = dice.choice(REQUESTS)
     if trouble in {Trouble.CRASH, Trouble.GHOST, Trouble.CLOCK_SKEWED}:
         target = dice.choice(_ACTORS)
-    elif trouble in {Trouble.EVENT_TWICE, Trouble.EVENT_REORDERED, Trouble.EVENT_LATE, Trouble.STREAM_CLOSED}:
-        action = dice.choice(CHANNELS)
-    elif trouble is Trouble.STREAM_FROZEN:
+    elif trouble in _OF_STREAMS:
         action = dice.choice(CHANNELS)
     elif trouble is Trouble.OPERATOR:
         action = dice.choice(list(OperatorState)).value

@@ -136,14 +136,14 @@ class World:
         incarnation = 0
         while True:
             incarnation += 1
+            epoch = await self._claim(name, incarnation)
             process = self.processes[name] = Process(name, incarnation)
-            process.run(self._come_up(process))
+            process.run(self._come_up(process, epoch))
             await process.over
             await asyncio.sleep(0.05 if self.calm else self.dice.choice(_RESTART_S))
 
-    async def _come_up(self, process: Process) -> None:
+    async def _come_up(self, process: Process, epoch: int) -> None:
         try:
-            epoch = await self._claim(process)
             if process.name == GROUP:
                 await self._start_group(process, epoch)
             else:
@@ -154,10 +154,10 @@ class World:
             self.complain(f"{process.name} could not start: {error!r}")
             self._bury(process, "could not start")
 
-    async def _claim(self, process: Process) -> int:
+    async def _claim(self, name: str, incarnation: int) -> int:
         while True:
             try:
-                return await self.disk.store.claim(stream_of(process.name), f"simulation {process.incarnation}")
+                return await self.disk.store.claim(stream_of(name), f"simulation {incarnation}")
             except JournalWriteError:
                 await asyncio.sleep(_DISK_RETRY_S)
 
@@ -189,8 +189,9 @@ class World:
         self._listen(process)
         line = self._lines[name] = Line(process, actor, self.scenario.line_latency_s, self)
         self._connect(name, line)
-        while not await actor.arm():
+        while not await actor.arm():  # noqa: ASYNC110 - the supervisor asks again and again, too
             await asyncio.sleep(_POLL_S)
+        process.up = True
 
     async def _start_group(self, process: Process, epoch: int) -> None:
         spec = GroupActorSpec(
@@ -257,14 +258,14 @@ class World:
     def say(self, word: OperatorState, by: str) -> "asyncio.Future[None] | None":
         """Speak to the group as the operator; None when nobody is there to hear it."""
         group = self.group()
-        if group is None or not group.ready:
+        if group is None or group.glance() is None:
             return None
         return self.processes[GROUP].answer(group.operate(word, by, "simulated"))
 
     def view(self) -> GroupView | None:
         """Return what the living group shows; None when there is none."""
         group = self.group()
-        return group.view() if group is not None and group.ready else None
+        return None if group is None else group.glance()
 
     def at_rest(self) -> str:
         """Say what keeps everything from being over; empty = nothing."""
@@ -285,9 +286,11 @@ class World:
 
     def _unsettled(self, name: str) -> str:
         account = self.account(name)
-        if account is None or account.mode is not AccountMode.ARMED:
+        if account is None or not self.processes[name].up or account.mode is not AccountMode.ARMED:
             return f"{name} is {'dead' if account is None else account.mode}"
-        if account.in_flight():
+        if self.processes[name].writers.busy:
+            return f"{name} is writing"
+        if account.book.in_flight():
             return f"{name} has orders in flight"
-        believed, held = account.believed(), self.market.held(name)
+        believed, held = account.book.believed(ETH), self.market.held(name)
         return "" if believed == held else f"{name} believes {believed}, the venue holds {held}"

@@ -295,6 +295,7 @@ class Keeper(ABC):
     async def _sleep(self, seconds: float) -> None:
         """Wait, but not beyond `stop`."""
         try:
-            await asyncio.wait_for(self._stopping.wait(), max(0.0, seconds))
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._stopping.wait()
         except TimeoutError:
             return

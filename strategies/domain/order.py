@@ -127,7 +127,8 @@ _LIVE_NEXT = frozenset(
 
 TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.INITIALIZED: frozenset({OrderStatus.SUBMITTED, OrderStatus.DENIED, OrderStatus.CANCELED}),
-    OrderStatus.SUBMITTED: _LIVE_NEXT,
+    # A write may come back unsent (429, refused connection); we may then think better of sending it again.
+    OrderStatus.SUBMITTED: _LIVE_NEXT | {OrderStatus.DENIED},
     OrderStatus.ACCEPTED: _LIVE_NEXT,
     OrderStatus.PARTIALLY_FILLED: _LIVE_NEXT - {OrderStatus.ACCEPTED, OrderStatus.REJECTED},
     OrderStatus.PENDING_CANCEL: _LIVE_NEXT,

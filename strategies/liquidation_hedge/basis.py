@@ -104,8 +104,12 @@ def size_rules(turn: Turn) -> SizeRules:
         leverage=leverage,
         usable_fraction=turn.params.usable_fraction,
         max_quantity=turn.params.max_quantity,
-        max_leg_notional_usd=limits.max_leg_notional_usd,
-        max_notional_usd=limits.max_notional_usd,
+        max_leg_notional_usd=_share(limits.max_leg_notional_usd, turn.params.limit_share),
+        max_notional_usd=_share(limits.max_notional_usd, turn.params.limit_share),
         larger_than=turn.params.liquidation_tolerance,
         test_mode=turn.params.test_mode,
     )
+
+
+def _share(limit: Decimal | None, share: Decimal) -> Decimal | None:
+    return None if limit is None else limit * share

@@ -6,12 +6,21 @@ from strategies.domain.commands import CancelAllOrders, Severity
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import LegName, Timestamp
 from strategies.domain.money import ZERO
-from strategies.liquidation_hedge.facts import doubling
-from strategies.liquidation_hedge.params import milliseconds
-from strategies.liquidation_hedge.state import ExitReason, LegState, LiveOrder, Phase, Purpose
+from strategies.liquidation_hedge.state import ExitReason, LegState, Phase, Purpose
 from strategies.liquidation_hedge.turn import Turn
 from strategies.machine import Outcome
-from strategies.unwind import Blind, Close, Dust, OpenLeg, UnwindMove, UnwindRules, plan_unwind
+from strategies.unwind import (
+    Blind,
+    Close,
+    Dust,
+    OpenLeg,
+    UnwindMove,
+    agrees,
+    doubling,
+    may_join,
+    milliseconds,
+    plan_unwind,
+)
 
 PARKING = frozenset({ExitReason.LOSS_LIMIT})
 """Exits after which a person has to look before anything is traded again."""
@@ -68,8 +77,7 @@ def _plan(turn: Turn) -> dict[LegName, UnwindMove]:
         )
         for name, leg in turn.state.legs.items()
     }
-    params = turn.params
-    return plan_unwind(legs, UnwindRules(params.exit_slippage, params.exit_slippage_max, params.dust_attempts))
+    return plan_unwind(legs, turn.params.rules)
 
 
 def _to_close(turn: Turn, leg: LegState) -> Decimal:
@@ -89,31 +97,15 @@ def _asked_after(turn: Turn, leg: LegState, moment: Timestamp) -> bool:
     return told and leg.asked_at is not None and leg.asked_at > moment and leg.asked_at >= turn.state.basis_at
 
 
-def in_doubt(turn: Turn, order: LiveOrder) -> bool:
-    """Say whether an order has been open for longer than any order should be."""
-    return order.unknown or turn.now - order.sent_at >= milliseconds(turn.params.confirm_timeout_s)
-
-
 def _may_order(turn: Turn, name: LegName) -> bool:
     """Say whether a leg may get an exit order now.
 
     The account's mode does not matter: what it cannot write yet, it keeps for a while.
-
-    This is the one exception to "no order beside an unresolved one": when every open order of the leg is in doubt, a
-    further reduce-only order may join them. Whatever the doubtful ones turn out to have done, the venue lets a
-    reduce-only order take a position to zero at most. `exit_overlap_max` bounds how many stand open at once.
     """
     leg = turn.leg(name)
     if turn.now < leg.not_before or turn.state.answered_at < turn.state.basis_at:
         return False  # resting after a failure; or just restarted: look first
-    if not leg.live:
-        return True
-    if len(leg.live) >= turn.params.exit_overlap_max:
-        return False
-    rest_ms = milliseconds(doubling(turn.params.confirm_timeout_s, len(leg.live) - 1, turn.params.exit_delay_max_s))
-    newest = max(order.sent_at for order in leg.live)
-    opening_only = not any(order.reduce_only for order in leg.live)
-    return all(in_doubt(turn, order) for order in leg.live) and (opening_only or turn.now - newest >= rest_ms)
+    return may_join(leg.live, turn.now, turn.params)
 
 
 def _settled(leg: LegState, move: UnwindMove) -> bool:
@@ -123,12 +115,8 @@ def _settled(leg: LegState, move: UnwindMove) -> bool:
 def _confirmed(turn: Turn, name: LegName, move: UnwindMove) -> bool:
     """Say whether a leg is flat, or dust, by our fills, by the account's fold and by its venue, with nothing open."""
     leg = turn.leg(name)
-    look = leg.look
-    if not _settled(leg, move) or look is None or look.position is None or look.in_flight:
-        return False
-    if not turn.looked_since(name, max(leg.changed_at, turn.state.phase_since)):
-        return False
-    return look.position.quantity == leg.quantity == look.believed
+    fresh = turn.looked_since(name, max(leg.changed_at, turn.state.phase_since))
+    return _settled(leg, move) and fresh and agrees(leg.look, leg.quantity)
 
 
 def _keep_looking(turn: Turn, moves: dict[LegName, UnwindMove]) -> None:
@@ -136,8 +124,7 @@ def _keep_looking(turn: Turn, moves: dict[LegName, UnwindMove]) -> None:
         turn.move(exit_looks=turn.state.exit_looks + 1)
         _alert(turn)
         surprises = [leg.surprise.at for leg in turn.state.legs.values() if leg.surprise is not None]
-        rest = doubling(turn.params.exit_delay_s, turn.state.exit_looks - 1, turn.params.exit_delay_max_s)
-        due = turn.later(rest)
+        due = turn.later(turn.params.rest_s(turn.state.exit_looks))
         if surprises:
             due = max(due, Timestamp(max(surprises) + milliseconds(turn.params.confirm_delay_s)))
         turn.move(look_due_at=due)

@@ -31,7 +31,6 @@ from strategies.domain.ids import LegName, OrderId, Timestamp
 from strategies.domain.money import ZERO
 from strategies.domain.order import TRANSITIONS, OrderStatus
 from strategies.domain.position import Fill, FillCause
-from strategies.liquidation_hedge.params import milliseconds
 from strategies.liquidation_hedge.state import (
     IN_CYCLE,
     SEEN_TRADES_MAX,
@@ -45,6 +44,7 @@ from strategies.liquidation_hedge.state import (
 )
 from strategies.liquidation_hedge.turn import Turn
 from strategies.machine import Outcome
+from strategies.unwind import milliseconds
 
 _ID_PARTS = 5
 """Group, cycle, leg, purpose, attempt: see `derive_order_id`."""
@@ -290,15 +290,9 @@ def _order_ended(turn: Turn, name: LegName, order_id: OrderId, filled: Decimal, 
 def _rest(turn: Turn, order: LiveOrder, failures: int) -> Timestamp:
     params = turn.params
     if turn.state.phase is Phase.EXITING:
-        return turn.later(doubling(params.exit_delay_s, failures - 1, params.exit_delay_max_s))
+        return turn.later(params.rest_s(failures))
     delays = {"entry": params.entry_delay_s, "hedge": params.hedge_delay_s}
     return turn.later(delays.get(order.purpose, params.rebalance_delay_s))
-
-
-def doubling(first_s: Decimal, times: int, longest_s: Decimal) -> Decimal:
-    """Return a duration doubled so many times, capped; seconds."""
-    doublings_max = 20  # beyond it every cap is reached; keeps the factor small
-    return min(first_s * (1 << min(max(times, 0), doublings_max)), longest_s)
 
 
 def _find(leg: LegState, order_id: OrderId | None) -> LiveOrder | None:

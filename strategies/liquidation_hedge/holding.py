@@ -9,10 +9,10 @@ from strategies.domain.ids import LegName, Timestamp
 from strategies.domain.money import ZERO
 from strategies.domain.position import FillCause
 from strategies.liquidation_hedge.exiting import begin_exit
-from strategies.liquidation_hedge.params import milliseconds
 from strategies.liquidation_hedge.sizing import tradable
 from strategies.liquidation_hedge.state import BALANCER, IN_CYCLE, ExitReason, LegState, Phase, Purpose
 from strategies.liquidation_hedge.turn import Turn, residual_limit
+from strategies.unwind import milliseconds
 
 _REASONS = {
     FillCause.LIQUIDATION: ExitReason.LIQUIDATED,

@@ -1,7 +1,6 @@
 """What must hold after every step, whatever happened. Pure checks: used by the fuzzer, asserted in the live shell."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from strategies.domain.commands import Command, SubmitOrder
@@ -21,18 +20,10 @@ from strategies.liquidation_hedge.state import (
     SecondLeg,
 )
 from strategies.liquidation_hedge.turn import ACT, CYCLE, LOOK, residual_limit
-from strategies.machine import Outcome
+from strategies.machine import Outcome, Violation
 
 _FLAT_PHASES = frozenset({Phase.IDLE, Phase.PREPARING, Phase.ENDED})
 _LOOKING_PHASES = IN_CYCLE | {Phase.PREPARING, Phase.EXITING}
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A promise that does not hold: its stable name, and what was found."""
-
-    name: str
-    detail: str
 
 
 def violations(state: HedgeState, params: LiquidationHedgeParams) -> tuple[Violation, ...]:

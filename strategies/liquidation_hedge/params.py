@@ -5,15 +5,8 @@ from enum import StrEnum
 
 from pydantic import Field, model_validator
 
-from strategies.domain.model import Value
 from strategies.domain.order import Side
-
-_MS_PER_S = 1000
-
-
-def milliseconds(seconds: Decimal) -> int:
-    """Return a duration in whole milliseconds, the unit of every timestamp."""
-    return int(seconds * _MS_PER_S)
+from strategies.unwind import UnwindParams
 
 
 class Direction(StrEnum):
@@ -33,8 +26,11 @@ class Direction(StrEnum):
         return Direction.SHORT_BACKPACK if self is Direction.LONG_BACKPACK else Direction.LONG_BACKPACK
 
 
-class LiquidationHedgeParams(Value):
-    """Parameters of one liquidation hedge. Durations in seconds, quantities in base units, prices as fractions."""
+class LiquidationHedgeParams(UnwindParams):
+    """Parameters of one liquidation hedge, beside those of every way out.
+
+    Durations in seconds, quantities in base units, prices as fractions.
+    """
 
     # What is traded, and how much of it.
     direction: Direction = Field(
@@ -53,6 +49,13 @@ class LiquidationHedgeParams(Value):
         le=1,
         description="share of the available margin that a position may use; the rest pays fees and slippage, "
         "so that the venue does not refuse the order for lack of margin",
+    )
+    limit_share: Decimal = Field(
+        default=Decimal("0.97"),
+        gt=0,
+        le=1,
+        description="share of a notional limit that an entry may use; the price moves before the other legs trade, "
+        "and a hedge must not be denied by a limit that the entry had used up",
     )
     min_collateral_usd: Decimal = Field(
         default=Decimal(0), ge=0, description="an account with less equity than this starts no cycle; 0 = no such rule"
@@ -95,27 +98,8 @@ class LiquidationHedgeParams(Value):
         description="how often all legs are looked at while the group holds positions; "
         "fills arrive by themselves, this finds what no fill told",
     )
-    look_timeout_s: Decimal = Field(
-        default=Decimal(8),
-        gt=0,
-        description="an unanswered look is asked again after this; longer than accounts give their venues to answer",
-    )
-    look_retry_s: Decimal = Field(
-        default=Decimal("0.5"),
-        gt=0,
-        description="shortest time between an answer and the next look: spares the read budget",
-    )
     look_attempts: int = Field(
         default=3, ge=1, description="answers without a usable basis after which an entry is given up with the reason"
-    )
-    confirm_delay_s: Decimal = Field(
-        default=Decimal(2),
-        gt=0,
-        description="a position that no fill explains is believed when a second look, at least "
-        "this much later, says the same: longer than a fill needs to arrive",
-    )
-    max_quote_age_s: Decimal = Field(
-        default=Decimal(5), gt=0, description="an order that opens risk is priced from a quote no older than this"
     )
 
     # Entering, hedging, rebalancing.
@@ -185,48 +169,11 @@ class LiquidationHedgeParams(Value):
     )
     start_retry_max_s: Decimal = Field(default=Decimal(60), gt=0, description="longest rest between failed starts")
 
-    # The way out.
-    confirm_timeout_s: Decimal = Field(
-        default=Decimal(2),
-        gt=0,
-        description="an order that is still open after this is in doubt: an exit may then put "
-        "another reduce-only order beside it",
-    )
-    exit_slippage: Decimal = Field(
-        default=Decimal("0.002"), gt=0, lt=1, description="slippage of the first exit order; doubles with every failure"
-    )
-    exit_slippage_max: Decimal = Field(
-        default=Decimal("0.04"),
-        gt=0,
-        lt=1,
-        description="cap of that, and what is used without a fresh quote; below the "
-        "price bands within which venues take orders (5 %)",
-    )
-    exit_delay_s: Decimal = Field(
-        default=Decimal("0.25"),
-        gt=0,
-        description="rest after an exit order that did not fill, and between looks; doubles",
-    )
-    exit_delay_max_s: Decimal = Field(
-        default=Decimal(10), gt=0, description="longest such rest: an exit never gives up, it only slows down"
-    )
-    exit_alert_attempts: int = Field(
-        default=6, ge=1, description="looks without a flat group before the operator is called; then at twice as many"
-    )
-    exit_overlap_max: int = Field(
-        default=3, ge=1, description="orders in doubt that one leg may have before an exit stops adding to them"
-    )
-    dust_attempts: int = Field(
-        default=2, ge=1, description="orders refused below a venue's minimum before the remainder is called dust"
-    )
-
     @model_validator(mode="after")
     def _ordered(self) -> "LiquidationHedgeParams":
         for low, high in (
             ("wait_min_s", "wait_max_s"),
             ("max_slippage", "hedge_slippage_max"),
-            ("exit_slippage", "exit_slippage_max"),
-            ("exit_delay_s", "exit_delay_max_s"),
             ("start_retry_s", "start_retry_max_s"),
         ):
             if getattr(self, low) > getattr(self, high):

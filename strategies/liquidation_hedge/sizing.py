@@ -66,6 +66,12 @@ def capacity(numbers: LegNumbers, rules: SizeRules) -> Decimal:
     return quantity if rules.max_quantity is None else min(quantity, rules.max_quantity)
 
 
+def _bound(numbers: LegNumbers, rules: SizeRules) -> str:
+    """Name what bounds one leg."""
+    unlimited = SizeRules(rules.leverage, rules.usable_fraction)
+    return "the margin" if capacity(numbers, rules) == capacity(numbers, unlimited) else "the limit"
+
+
 def smallest_common(legs: Mapping[LegName, LegNumbers]) -> Decimal:
     """Return the smallest quantity that is an order on every leg, in whole lots of every leg."""
     grid = common_lot(numbers.instrument.lot for numbers in legs.values())
@@ -81,7 +87,7 @@ def size_entry(legs: Mapping[LegName, LegNumbers], rules: SizeRules) -> Sized | 
     smallest = smallest_common(legs)
     if smallest <= rules.larger_than:
         smallest = floor_to(rules.larger_than, grid) + grid
-    limits = {f"the margin of {leg}": capacity(numbers, rules) for leg, numbers in legs.items()}
+    limits = {f"{_bound(numbers, rules)} of {leg}": capacity(numbers, rules) for leg, numbers in legs.items()}
     if rules.max_notional_usd is not None:
         limits["the group's notional limit"] = rules.max_notional_usd / sum(n.price for n in legs.values())
     bound_by = min(limits, key=lambda name: limits[name])

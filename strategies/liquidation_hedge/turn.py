@@ -11,7 +11,7 @@ from strategies.domain.ids import AccountId, GroupId, InstrumentId, LegName, Tim
 from strategies.domain.instrument import Instrument
 from strategies.domain.order import Lane, OrderRequest, OrderType, Side
 from strategies.domain.quote import Quote
-from strategies.liquidation_hedge.params import LiquidationHedgeParams, milliseconds
+from strategies.liquidation_hedge.params import LiquidationHedgeParams
 from strategies.liquidation_hedge.state import (
     BALANCER,
     IN_CYCLE,
@@ -24,6 +24,7 @@ from strategies.liquidation_hedge.state import (
     evolve,
 )
 from strategies.risk import Limits
+from strategies.unwind import milliseconds
 
 LOOK = TimerName("look")
 CYCLE = TimerName("cycle")

@@ -1,12 +1,15 @@
-"""The liquidation hedge over real actors: whole cycles, faults at each leg, deaths in mid-cycle; the exchange judges."""
+"""The liquidation hedge over real actors: whole cycles, faults at each leg, deaths; the exchange judges."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from strategies.domain.events import OperatorState
+from strategies.liquidation_hedge.invariants import Violation
 from strategies.machine import Outcome
+from strategies.registry import STRATEGIES
 from tests.actors.triad import START, VENUE_OF, Triad
 from venues.simulator.faults import FaultKind
 
@@ -120,3 +123,18 @@ async def test_a_death_in_any_phase_loses_nothing(tmp_path, phase):
             await triad.stop()
 
     await asyncio.gather(*map(play, [*VENUE_OF, "group"]))
+
+
+async def test_a_state_that_breaks_a_promise_is_never_acted_upon(triad, monkeypatch):
+    """The invariants that the fuzzer holds are asserted live: a step that breaks one is neither written nor done."""
+    await triad.start(timeout_s="600")
+    await triad.until(lambda: triad.phase == "MONITORING", "monitoring")
+    strategy = STRATEGIES["liquidation_hedge"]
+    monkeypatch.setitem(
+        STRATEGIES, "liquidation_hedge", replace(strategy, violations=lambda *_: (Violation("naked", "made up"),))
+    )
+    await triad.until(lambda: triad.group.stopped != "", "the stop")
+    before = triad.group._log.seq
+    await triad.group.operate(OperatorState.FLATTEN, "operator:test", "")
+    assert "naked: made up" in (await triad.group.status()).stopped
+    assert triad.group._log.seq == before

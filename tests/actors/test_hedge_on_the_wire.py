@@ -71,7 +71,7 @@ class WireTriad(Triad):
         """Return the account's name on the wire."""
         return str(INDEX[account]) if account in INDEX else account
 
-    def fault_book(self, account: str) -> FaultBook:
+    def fault_book(self, account: str) -> FaultBook:  # noqa: ARG002 - both venues share one book here
         """Return the one book of both servers."""
         return self.sim.faults
 

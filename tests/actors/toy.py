@@ -51,7 +51,7 @@ class Toy:
     def start(self) -> ToyState:
         return ToyState()
 
-    def step(self, state: ToyState, event: Event) -> Step[ToyState]:
+    def step(self, state: ToyState, event: Event) -> Step[ToyState]:  # noqa: PLR0911 - one line a case
         match event:
             case Started(at=at):
                 return Step(state.model_copy(update={"since": at}), (Observe(legs=(LEG,)),))
@@ -118,4 +118,5 @@ class Toy:
 
 
 def toy_spec() -> GroupSpec:
+    """Return a group of one leg."""
     return GroupSpec.model_validate({"group": "g", "instrument_id": InstrumentId("ETH-PERP"), "legs": {LEG: "l1"}})

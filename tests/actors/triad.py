@@ -125,6 +125,7 @@ class Triad:
         self.faults: list[tuple[str, FaultKind, str, dict[str, Any]]] = []
         self.group: GroupActor | None = None
         self._pump: asyncio.Task[None] | None = None
+
     async def start(self, **params) -> None:
         """Start everything."""
         await self.open_venues()
@@ -189,7 +190,7 @@ class Triad:
         self.accounts[account] = actor
         self.lines[account] = Line(actor)
         await actor.start()
-        while not await actor.arm():
+        while not await actor.arm():  # noqa: ASYNC110 - as the supervisor does: asked until it has looked
             await asyncio.sleep(0.01)
         if self.group is not None:
             self.group.connect(AccountId(account), self.lines[account])

@@ -111,7 +111,8 @@ class Deployment:
 
     async def status(self) -> dict[str, Any]:
         """Return what /api/groups says."""
-        found = await self.until(lambda: re.search(r"http://127\.0\.0\.1:\d+(?=/api/groups)", self.output), "an address")
+        address = re.compile(r"http://127\.0\.0\.1:\d+(?=/api/groups)")
+        found = await self.until(lambda: address.search(self.output), "an address")
         return await self._get(f"{found.group(0)}/api/groups")
 
     async def metrics(self) -> str:
@@ -121,9 +122,8 @@ class Deployment:
             return await answer.text()
 
     async def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Use the simulator's control interface."""
+        """Use the simulator's control interface. Raises FileNotFoundError or ClientError when it does not run."""
         paper = self.state / "simulator" / "running.json"
-        await self.until(paper.exists, "the simulator")
         url = json.loads(paper.read_text())["addresses"]["control_url"]
         async with aiohttp.ClientSession() as session, session.request(method, url + path, json=body) as answer:
             assert answer.status < 300, await answer.text()
@@ -195,4 +195,3 @@ def _judge_account(name: str, exchange: Any, account: str, book: Book) -> list[O
     believed = {quantity.quantity for quantity in book.state.positions.values()}
     assert believed <= {Decimal(0)}, f"{name} believes {believed}"
     return ours
-

@@ -58,7 +58,11 @@ class LighterVenueConfig(BaseModel):
         default="ws", description="how orders leave: ws keeps several in flight in order, http one at a time"
     )
     pipeline_depth: int = Field(
-        default=8, gt=0, le=50, description="writes in flight at once over ws; the venue closes above 50 unanswered"
+        default=32,
+        gt=0,
+        le=50,
+        description="writes in flight at once over ws; the venue closes above 50 unanswered. A hundred orders a second "
+        "need 10 of them at a distance of 100 ms",
     )
     nonce_fence: bool = Field(
         default=False, description="trust that a second transaction with the same nonce decides the first"

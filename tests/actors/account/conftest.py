@@ -168,6 +168,7 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path) -> AsyncIterator[Bench]:
+    """A floor and one account, ended with the test."""
     bench = Bench(tmp_path)
     yield bench
     for actor in bench.lives:

@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from strategies.liquidation_hedge.params import Direction, LiquidationHedgeParams, milliseconds
+from strategies.liquidation_hedge.params import Direction, LiquidationHedgeParams
+from strategies.unwind import milliseconds
 
 
 def test_every_parameter_has_a_default_and_says_why():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strategies.domain.ids import LegName
 from strategies.domain.money import is_multiple
 from strategies.liquidation_hedge.sizing import (
     LegNumbers,
@@ -148,3 +149,10 @@ def test_an_entry_fits_every_leg(first, second, available, poorer, price):
         assert is_multiple(found.quantity, leg.instrument.lot)
         assert found.quantity >= leg.instrument.smallest_order(leg.price)
         assert found.quantity * leg.price <= leg.available * 50
+
+
+def test_what_bounds_an_entry_is_named():
+    """A limit is called a limit, margin is called margin."""
+    legs = {LegName("a"): numbers(), LegName("b"): numbers()}
+    assert size_entry(legs, SizeRules(D(50), D(1), max_leg_notional_usd=D(3000))).bound_by == "the limit of a"
+    assert size_entry(legs, SizeRules(D(50), D(1))).bound_by == "the margin of a"

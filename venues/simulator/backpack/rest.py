@@ -142,7 +142,8 @@ class RestFront:
         """Let time pass, but no longer than the server lives."""
         if pause_ms > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause_ms / MS_PER_SECOND)
+                async with asyncio.timeout(pause_ms / MS_PER_SECOND):
+                    await self._stopping.wait()
 
     async def _answer_under(self, fault: Fault | None, request: web.Request, response: web.Response) -> web.Response:
         """Let the fault do what it does to an answer."""

@@ -1,0 +1,259 @@
+"""The judge: what the venues did, held against what the journals say. Nothing here trusts an actor's memory."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import blake2b
+
+from actors.account.book import Book
+from actors.account.state import EntryKind, PreparedBody, TakenBody
+from actors.actor import NumberedFact
+from actors.group_log import StepBody
+from actors.journal.protocol import Entry, Record
+from actors.simulation.market import ETH, SYMBOLS
+from actors.simulation.scenario import GROUP, LEGS, VENUE_OF
+from actors.simulation.world import GROUP_SPEC, World, stream_of
+from strategies.domain.account import AccountMode
+from strategies.domain.commands import SubmitOrder
+from strategies.domain.events import (
+    AccountEvent,
+    AccountModeChanged,
+    Filled,
+    OrderClosed,
+    OrderDenied,
+    OrderRejected,
+    PositionAdjusted,
+)
+from strategies.domain.ids import AccountId, ClientOrderId, LegName, OrderId, TradeId
+from strategies.domain.money import ZERO
+from strategies.domain.order import OrderRequest
+from strategies.domain.position import FillCause
+from strategies.machine import GroupView
+from strategies.registry import build_machine
+from strategies.replay import JournaledStep, replay
+from venues.simulator.model import OrderRow, TradeRow
+from venues.venue import WriteKind
+
+DUST = Decimal("0.005")
+"""The larger of both venues' smallest orders, base units: less than this may be left of an earlier cycle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """One account as its venue has it: what every order executed, and every trade's quantity."""
+
+    executed: Mapping[OrderId, Decimal]
+    trades: Mapping[TradeId, Decimal]
+
+
+def judge_facts(account: str, facts: Sequence[AccountEvent], truth: Truth) -> Iterator[str]:
+    """Yield every published fact that was not one, and every trade that was not published once."""
+    seen: dict[TradeId, Decimal] = {}
+    for fact in facts:
+        if not isinstance(fact, Filled):
+            yield from (f"{account}: {problem}" for problem in _untrue(fact, truth))
+            continue
+        fill = fact.fill
+        if fill.trade_id in seen:
+            yield f"{account}: trade {fill.trade_id} was published twice"
+        if fill.cause is FillCause.FOREIGN:
+            yield f"{account}: trade {fill.trade_id} of ours was called foreign"
+        seen[fill.trade_id] = fill.quantity
+    if seen != truth.trades:
+        odd = {*seen.items()} ^ {*truth.trades.items()}
+        yield f"{account}: trades of the venue and published fills differ: {sorted(odd)}"
+
+
+def _untrue(fact: AccountEvent, truth: Truth) -> Iterator[str]:
+    match fact:
+        case OrderClosed(order_id=order_id, filled=filled):
+            if truth.executed.get(order_id) != filled:
+                yield f"{order_id} closed with {filled}, executed {truth.executed.get(order_id)}"
+        case OrderRejected(order_id=order_id) | OrderDenied(order_id=order_id):
+            if truth.executed.get(order_id, ZERO) != ZERO:
+                yield f"{order_id} said to be refused, executed {truth.executed[order_id]}"
+        case PositionAdjusted(before=before, after=after, reason=reason):
+            yield f"belief jumped from {before} to {after} though every trade has a fill: {reason}"
+        case AccountModeChanged(mode=AccountMode.FROZEN, reason=reason):
+            yield f"frozen though nobody else trades: {reason}"
+        case _:
+            pass
+
+
+def journal_bytes(world: World) -> bytes:
+    """Return a digest of every record of every stream."""
+    digest = blake2b(digest_size=16)
+    for name in (*VENUE_OF, GROUP):
+        for record in world.disk.store.records(stream_of(name)):
+            digest.update(f"{name} {record.seq} {record.epoch} {record.kind} {record.at} {record.body}\n".encode())
+    return digest.digest()
+
+
+def judge(world: World) -> list[str]:
+    """Return every promise that was broken."""
+    found = list(world.complaints)
+    found.extend(f"nobody heard: {text}" for text in world.loop.complaints if "never retrieved" not in text)
+    wanted = _wanted(world)
+    found.extend(_judge_exposure(world, wanted))
+    for account in VENUE_OF:
+        found.extend(_judge_account(world, account, wanted.get(AccountId(account), {})))
+    found.extend(_judge_replay(world))
+    return found
+
+
+def judge_end(world: World, view: GroupView) -> Iterator[str]:
+    """Yield what is not as it must be after the calm."""
+    for leg, account in LEGS.items():
+        held = world.market.held(account)
+        dust = held != ZERO and view.legs[LegName(leg)].dust_usd > ZERO
+        smallest = world.market.floor_of(account).rules(ETH).min_quantity
+        if held != ZERO and not (dust and abs(held) < smallest):
+            yield f"{account} ends with {held}"
+
+
+def _wanted(world: World) -> dict[AccountId, dict[OrderId, OrderRequest]]:
+    """Return every order that the group's journal asks for, by account."""
+    found: dict[AccountId, dict[OrderId, OrderRequest]] = {}
+    for record in world.disk.store.records(stream_of(GROUP)):
+        for command in StepBody.model_validate_json(record.body).commands:
+            if isinstance(command, SubmitOrder):
+                found.setdefault(command.account, {})[command.order.order_id] = command.order
+    return found
+
+
+def _judge_exposure(world: World, wanted: dict[AccountId, dict[OrderId, OrderRequest]]) -> Iterator[str]:
+    """No leg ever held more than the largest order (and dust beneath it): nothing was bought twice."""
+    largest = max((order.quantity for orders in wanted.values() for order in orders.values()), default=ZERO)
+    for account, held in world.market.largest.items():
+        if held > largest + DUST:
+            yield f"{account} held {held}, the largest order was {largest}"
+
+
+def _judge_account(world: World, account: str, wanted: dict[OrderId, OrderRequest]) -> Iterator[str]:
+    records = world.disk.store.records(stream_of(account))
+    prepared = _prepared(world, account, records)
+    yield from _judge_arrivals(world, account, prepared)
+    floor = world.market.floor_of(account)
+    orders_of: dict[ClientOrderId, OrderId] = {client_id: order_id for client_id, (order_id, _) in prepared.items()}
+    executed: dict[OrderId, Decimal] = {}
+    for row in floor.exchange.orders(account, active=None):
+        if row.cause is not FillCause.ORDER:
+            continue
+        order_id = None if row.client_order_id is None else orders_of.get(ClientOrderId(row.client_order_id))
+        if order_id is None or order_id not in wanted:
+            yield f"{account}: the venue has order {row.order_index} that no journal explains ({order_id})"
+            continue
+        if order_id in executed:
+            yield f"{account}: {order_id} came to the venue twice"
+        executed[order_id] = executed.get(order_id, ZERO) + row.filled
+        yield from _judge_order(row, wanted[order_id])
+    for trade in floor.exchange.trades(account, symbol=SYMBOLS[VENUE_OF[account]]):
+        yield from _judge_trade(world, account, trade)
+    yield from _judge_memory(world, account, records)
+    yield from judge_facts(account, [*_facts(records)], _truth(world, account, orders_of))
+    yield from _judge_messages(account, records)
+
+
+def _prepared(world: World, account: str, records: list[Record]) -> dict[ClientOrderId, tuple[OrderId, float]]:
+    """Return every client order id of the journal: whose it is, and when it was durable."""
+    found: dict[ClientOrderId, tuple[OrderId, float]] = {}
+    stream = stream_of(account)
+    for record in records:
+        if record.kind != EntryKind.PREPARED:
+            continue
+        identity = PreparedBody.model_validate_json(record.body).identity
+        if identity.client_order_id is None or identity.order_id is None:
+            continue
+        durable_at = world.disk.acknowledged_at.get((stream, record.seq), float("inf"))
+        known = found.get(identity.client_order_id)
+        if known is not None:
+            durable_at = min(durable_at, known[1])
+        found[identity.client_order_id] = (identity.order_id, durable_at)
+    return found
+
+
+def _judge_arrivals(world: World, account: str, prepared: dict[ClientOrderId, tuple[OrderId, float]]) -> Iterator[str]:
+    seen: set[ClientOrderId] = set()
+    for arrival in world.market.floor_of(account).arrivals:
+        if arrival.account != account or arrival.write.kind is not WriteKind.ORDER:
+            continue
+        client_id = arrival.write.client_order_id
+        if client_id is None or client_id not in prepared:
+            yield f"{account}: client id {client_id} reached the venue and is not in the journal"
+            continue
+        if client_id in seen:
+            yield f"{account}: client id {client_id} reached the venue twice"
+        seen.add(client_id)
+        if arrival.loop_time < prepared[client_id][1]:
+            yield f"{account}: client id {client_id} reached the venue before its identity was durable"
+
+
+def _judge_order(row: OrderRow, request: OrderRequest) -> Iterator[str]:
+    if (row.side, row.quantity, row.reduce_only) != (request.side, request.quantity, request.reduce_only):
+        yield f"{request.order_id} at the venue is {row.side} {row.quantity}, wanted {request.side} {request.quantity}"
+    if row.filled > request.quantity:
+        yield f"{request.order_id} executed {row.filled} of {request.quantity}"
+
+
+def _judge_trade(world: World, account: str, trade: TradeRow) -> Iterator[str]:
+    if trade.taker_account != account:
+        return
+    row = world.market.floor_of(account).exchange.state.orders[trade.taker_order_index]
+    before = trade.taker_position_before
+    after = before + trade.quantity * trade.taker_side.sign
+    if row.reduce_only and (before * after < ZERO or abs(after) > abs(before)):
+        yield f"{account}: the reduce-only order {row.order_index} took the position from {before} to {after}"
+
+
+def _judge_memory(world: World, account: str, records: list[Record]) -> Iterator[str]:
+    """A successor that folds the journal must end where the living one is."""
+    living = world.account(account)
+    if living is None:
+        return
+    book = Book(AccountId(account))
+    for record in records:
+        book.apply(Entry(kind=record.kind, at=record.at, body=record.body))
+    if book.state != living.book.state:
+        yield f"{account}: the journal folds to something else than what the account remembers"
+
+
+def _judge_messages(account: str, records: list[Record]) -> Iterator[str]:
+    """The sender's messages were taken each once, in order, without a gap."""
+    taken = 0
+    for record in records:
+        if record.kind == EntryKind.TAKEN:
+            seq = TakenBody.model_validate_json(record.body).message.seq
+            if seq != taken + 1:
+                yield f"{account}: message {seq} was taken after message {taken}"
+            taken = seq
+
+
+def _facts(records: list[Record]) -> Iterator[AccountEvent]:
+    for record in records:
+        if record.kind == EntryKind.FACT:
+            yield NumberedFact.model_validate_json(record.body).event
+
+
+def _truth(world: World, account: str, orders_of: dict[ClientOrderId, OrderId]) -> Truth:
+    floor = world.market.floor_of(account)
+    executed: dict[OrderId, Decimal] = {}
+    for row in floor.exchange.orders(account, active=None):
+        if row.client_order_id is not None and row.client_order_id in orders_of:
+            executed[orders_of[ClientOrderId(row.client_order_id)]] = row.filled
+    trades = floor.exchange.trades(account, symbol=SYMBOLS[VENUE_OF[account]])
+    quantities = {TradeId(str(trade.trade_id)): trade.quantity for trade in trades}
+    return Truth(executed, quantities)
+
+
+def _judge_replay(world: World) -> Iterator[str]:
+    """Fold the group's journal anew: the same commands, byte for byte."""
+    machine = build_machine("liquidation_hedge", GROUP_SPEC, world.scenario.params, {})
+    steps: list[JournaledStep] = []
+    for record in world.disk.store.records(stream_of(GROUP)):
+        body = StepBody.model_validate_json(record.body)
+        commands_json = record.body[record.body.index('"commands":') + len('"commands":') :]
+        commands_json = commands_json[: commands_json.rindex(',"source":')]
+        steps.append(JournaledStep(record.seq, body.event, commands_json, body.code_version))
+    replayed = replay(machine, None, steps)
+    if replayed.divergence is not None:
+        yield f"the replay decides otherwise: {replayed.divergence}"

@@ -1,0 +1,49 @@
+"""The account's memory by itself: moves that only troubled days make."""
+
+from decimal import Decimal
+
+from actors.account.book import Book
+from actors.account.state import EntryKind
+from actors.actor import Envelope, Message
+from strategies.domain.commands import SubmitOrder
+from strategies.domain.order import Lane, OrderRequest, OrderStatus, OrderType, Side
+from venues.venue import WriteIdentity, WriteKind
+
+ORDER = OrderRequest(
+    order_id="g:1:leg:entry:1",
+    instrument_id="ETH-PERP",
+    side=Side.BUY,
+    quantity=Decimal(1),
+    order_type=OrderType.MARKET,
+    price=Decimal(3000),
+    reduce_only=False,
+    lane=Lane.ENTRY,
+)
+
+
+def _do(book, entries):
+    for entry in entries:
+        book.apply(entry)
+    return entries
+
+
+def test_an_order_whose_write_came_back_unsent_may_still_be_denied():
+    """429 after the order was announced as leaving: it waits again, grows stale, and is denied, not stuck for ever."""
+    book = Book("a")
+    _do(book, book.decide_client_ids(1, 32, 1))
+    message = Message(seq=1, command=SubmitOrder(account="a", order=ORDER))
+    _do(book, book.decide_take(Envelope(sender="group/g", sender_epoch=1, messages=(message,)), 1))
+    identity = WriteIdentity(
+        kind=WriteKind.ORDER,
+        instrument_id="ETH-PERP",
+        order_id=ORDER.order_id,
+        client_order_id=1,
+        prepared_at=1,
+        expires_at=9,
+    )
+    _do(book, book.decide_prepared(ORDER.order_id, identity, 2))
+    _do(book, book.decide_discarded(ORDER.order_id, 3))
+    assert book.order(ORDER.order_id).status is OrderStatus.SUBMITTED
+    denied = _do(book, book.decide_denied(ORDER.order_id, "stale", "waited too long", 4))
+    assert [entry.kind for entry in denied] == [EntryKind.FACT]
+    assert book.order(ORDER.order_id).status is OrderStatus.DENIED

@@ -1,0 +1,161 @@
+"""The ledger's turns: what waits together is written together, and nobody is told before it is on the disk."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from actors.account.book import Book
+from actors.account.ledger import Ledger
+from actors.account.state import EntryKind
+from actors.actor import Envelope, Message, NumberedFact
+from actors.journal.memory import MemoryJournalStore
+from actors.journal.protocol import JournalError, StaleEpochError
+from actors.meter import Meter
+from actors.tasks import Tasks
+from strategies.domain.commands import SubmitOrder
+from strategies.domain.events import OrderClosed
+from strategies.domain.ids import AccountId, InstrumentId, Timestamp
+from tests.actors.account.conftest import order
+
+ACCOUNT, ETH, AT = AccountId("l1"), InstrumentId("ETH-PERP"), Timestamp(1_000)
+BOUND_S = 5.0
+
+
+class Gated:
+    """A journal whose disk takes its time: every append waits at the gate while it is closed."""
+
+    def __init__(self, journal) -> None:
+        self._journal = journal
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.at_the_gate = asyncio.Event()
+
+    def __getattr__(self, name: str):
+        return getattr(self._journal, name)
+
+    async def append(self, entries) -> int:
+        self.at_the_gate.set()
+        await self.gate.wait()
+        return await self._journal.append(entries)
+
+
+class World:
+    """One ledger over a journal in memory."""
+
+    def __init__(self) -> None:
+        self.store = MemoryJournalStore()
+        self.meter = Meter()
+        self.failures: list[BaseException] = []
+        self.tasks = Tasks("account/l1", lambda _, error: self.failures.append(error))
+
+    async def open(self) -> None:
+        self.journal = Gated(await self.store.open("account/l1", await self.store.claim("account/l1", "test")))
+        self.ledger = Ledger(
+            Book(ACCOUNT), self.journal, self.meter, tasks=self.tasks, feed_in_memory=100, snapshot_every=100
+        )
+        await self.ledger.load()
+        await self.ledger.commit(lambda book: book.decide_client_ids(1, 48, AT))
+        await self.ledger.commit(lambda book: book.decide_baseline(ETH, Decimal(0), Decimal(0), (), AT))
+
+    def appends(self) -> int:
+        return sum(self.meter.histograms()["journal_append"].counts)
+
+    def adjusting(self, to: int):
+        return lambda book: book.decide_adjusted(ETH, Decimal(to), "test", AT)
+
+    async def busy(self) -> asyncio.Task:
+        """Begin a change that does not get past the gate."""
+        self.journal.gate.clear()
+        self.journal.at_the_gate.clear()
+        change = asyncio.ensure_future(self.ledger.commit(self.adjusting(1)))
+        await asyncio.wait_for(self.journal.at_the_gate.wait(), BOUND_S)
+        return change
+
+
+@pytest.fixture
+async def world():
+    """Return a ledger that is ready; end its tasks afterwards."""
+    world = World()
+    await world.open()
+    yield world
+    await world.tasks.close()
+
+
+async def test_what_waits_together_is_one_append(world):
+    """Changes that come while the disk is busy are written in one append, in the order they came."""
+    first = await world.busy()
+    before = world.appends()
+    rest = [asyncio.ensure_future(world.ledger.commit(world.adjusting(to))) for to in range(2, 12)]
+    await asyncio.sleep(0)
+    world.journal.gate.set()
+    await asyncio.wait_for(asyncio.gather(first, *rest), BOUND_S)
+    assert world.appends() - before == 2
+    facts = [NumberedFact.model_validate_json(r.body) for r in await world.journal.read() if r.kind == EntryKind.FACT]
+    assert [fact.seq for fact in facts] == list(range(1, 12))
+    assert [(fact.event.before, fact.event.after) for fact in facts] == [(n, n + 1) for n in range(11)]
+
+
+async def test_nothing_is_published_before_it_is_durable(world):
+    """While an append is under way its facts are not handed out; afterwards they are."""
+    change = await world.busy()
+    assert (await world.ledger.facts(0, 0.01)).facts == ()
+    world.journal.gate.set()
+    await asyncio.wait_for(change, BOUND_S)
+    assert [fact.seq for fact in (await world.ledger.facts(0, 0.01)).facts] == [1]
+
+
+async def test_a_decision_that_fails_is_only_its_askers_trouble(world):
+    """An error in one decision reaches who asked; the others of the same turn become durable."""
+
+    def fail(_book: Book) -> list:
+        raise LookupError("no such thing")
+
+    first = await world.busy()
+    bad, good = (asyncio.ensure_future(world.ledger.commit(each)) for each in (fail, world.adjusting(2)))
+    await asyncio.sleep(0)
+    world.journal.gate.set()
+    with pytest.raises(LookupError, match="no such thing"):
+        await asyncio.wait_for(bad, BOUND_S)
+    await asyncio.wait_for(asyncio.gather(first, good), BOUND_S)
+    assert world.ledger.book.believed(ETH) == 2
+
+
+async def test_being_overtaken_reaches_everybody_who_waits(world):
+    """After another owner has claimed the stream, whoever waited and whoever comes later hears it."""
+    first = await world.busy()
+    await world.store.claim("account/l1", "another")
+    waiting = asyncio.ensure_future(world.ledger.commit(world.adjusting(2)))
+    await asyncio.sleep(0)
+    world.journal.gate.set()
+    for change in (first, waiting, world.ledger.commit(world.adjusting(3))):
+        with pytest.raises(StaleEpochError):
+            await asyncio.wait_for(change, BOUND_S)
+    assert (await world.ledger.facts(0, 0.01)).facts == ()
+
+
+async def test_an_end_in_the_middle_leaves_nobody_waiting(world):
+    """When the actor's tasks end during an append, those who wait for it and behind it are told so."""
+    first = await world.busy()
+    behind = asyncio.ensure_future(world.ledger.commit(world.adjusting(2)))
+    await asyncio.sleep(0)
+    await world.tasks.close()
+    for change in (first, behind):
+        with pytest.raises(JournalError, match="ended"):
+            await asyncio.wait_for(change, BOUND_S)
+    assert world.failures == []
+
+
+async def test_orders_of_one_envelope_share_their_appends(bench):
+    """Ten orders cost far fewer appends than three each, and every one fills once."""
+    actor = await bench.start()
+    before = sum((await actor.status()).histograms["journal_append"].counts)
+    messages = tuple(
+        Message(seq=n, command=SubmitOrder(account=ACCOUNT, order=order(n, quantity="0.1"))) for n in range(1, 11)
+    )
+    receipt = await actor.submit(Envelope(sender="group/g", sender_epoch=1, messages=messages))
+    assert receipt.taken == 10
+    await bench.event(actor, OrderClosed, 10)
+    assert bench.bought() == Decimal(1)
+    assert bench.orders_at_venue() == 10
+    assert sum((await actor.status()).histograms["journal_append"].counts) - before < 30

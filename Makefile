@@ -3,15 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Which cells `make kill-matrix` runs; "SIGKILL raylet" or "hedge sent" choose some of them.
+CELLS ?= all
 # Some shells forbid bytecode; Ray then starts three times slower, and every worker with it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check simulate bench setup clean help
+.PHONY: demo test check simulate bench kill-matrix setup clean help
 help:
 	@echo "make demo    two simulated venues, two hedge groups, live table (Ctrl-C ends it)"
 	@echo "make test    linters, types, import contracts and every test"
 	@echo "make check   the same without the tests"
 	@echo "make simulate SEEDS=N   plays N seeds of random faults on virtual time, prints what was broken"
+	@echo "make kill-matrix  kills every kind of process at every step of a cycle, writes docs/kill-matrix.md (two hours)"
 	@echo "make bench   measures speed and memory, prints a table"
 
 setup: $(READY)
@@ -24,6 +27,10 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 demo: $(READY)
+	@if [ -e state/paper/supervisor.lock ] && ! flock -n state/paper/supervisor.lock true; then \
+	    echo "The demo runs already, in another terminal."; exit 2; fi
+	@# Every demo begins anew. Without make, the same file goes on where it stopped.
+	@rm -rf state/paper
 	$(BIN)/python supervisor.py --groups conf/paper.toml
 
 check: $(READY)
@@ -38,6 +45,9 @@ test: check
 SEEDS ?= 1000
 simulate: $(READY)
 	$(BIN)/python -m actors.simulation --seeds $(SEEDS)
+
+kill-matrix: $(READY)
+	$(BIN)/python -m tests.chaos.matrix --cells "$(CELLS)" --out docs/kill-matrix.md
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterable
-from contextlib import redirect_stdout
+from contextlib import AsyncExitStack, redirect_stdout
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -26,10 +26,11 @@ from actors.journal.show import show as show_journal
 from actors.journal.store import open_store
 from actors.journal.verify import verify as verify_journal
 from actors.logs import close_logs, log_to_file
-from actors.operator.session import Session
-from actors.operator.simulator import Simulator, SimulatorError
+from actors.operator.panic import FLAT_WITHIN_S, PanicRunsError, check_no_panic, press, targets
+from actors.operator.session import Interrupts, Session
+from actors.operator.simulator import Simulator, SimulatorError, running_simulator
 from actors.operator.terminal import LibraryTalk, Terminal
-from actors.ray_environment import RayStartError, ray_hosts
+from actors.ray_environment import RayStartError, ray_kept
 from actors.supervision.build import build_digest, code_root
 from actors.supervision.supervision import STREAM, Supervision, check_streams
 from actors.web.server import PortInUseError, StatusServer
@@ -59,6 +60,7 @@ _REFUSALS = (
     SettingsError,
     RayStartError,
     SimulatorError,
+    PanicRunsError,
     PortInUseError,
     LockHeldError,
     JournalError,
@@ -101,9 +103,37 @@ def run(
         code = asyncio.run(_run(settings, ray_address, until_done=until_done, release=released))
     except _REFUSALS as error:
         _refuse(error)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         typer.echo("Interrupted while starting: no actor was told to trade.", err=True)
         code = 0
+    sys.exit(code)
+
+
+@app.command()
+def panic(
+    context: typer.Context,
+    *,
+    groups: Groups = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", metavar="GROUP", help="Only this group; may be repeated."),
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Trade at real venues, as for the main command.")] = False,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout-s", min=1.0, help="Longest wait until every leg is confirmed flat, seconds.")
+    ] = FLAT_WITHIN_S,
+    overrides: Overrides = None,
+) -> None:
+    """Close every leg now, with or without a running supervisor: exit 0 = all confirmed flat, 1 = not, 2 = bad usage.
+
+    Takes the accounts away from whoever holds them. A running supervisor notices, and parks the groups.
+    """
+    try:
+        settings = _only(_read(groups or context.find_root().params["groups"], overrides), group)
+        _check_command(settings, live=live or context.find_root().params["live"], release=frozenset())
+        code = asyncio.run(_panic(settings, timeout_s))
+    except _REFUSALS as error:
+        _refuse(error)
     sys.exit(code)
 
 
@@ -151,44 +181,72 @@ def show_version() -> None:
 
 
 async def _run(settings: Settings, ray_address: str, *, until_done: bool, release: frozenset[GroupId]) -> int:
+    """Prepare everything, run, and put everything back, whatever ends it. Cancelled = interrupted while preparing."""
     state_dir = settings.general.state_dir
     terminal = Terminal(Console(file=sys.stdout))
     server = StatusServer(settings.supervisor.host, settings.supervisor.port)
     lock = HostLock(str(state_dir), STREAM)
-    simulator: Simulator | None = None
     store = open_store(settings.general.journal_url)
+    simulator: Simulator | None = None
+    interrupts = Interrupts()
+    with interrupts.heard(), redirect_stdout(LibraryTalk()):
+        async with AsyncExitStack() as ends:
+            ends.callback(close_logs)
+            ends.callback(lock.release)
+            ends.push_async_callback(store.close)
+            with interrupts.breaking_off():
+                await lock.acquire(wait_s=0)
+                log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
+                ends.push_async_callback(server.close)
+                server.bind()
+                await check_streams(store, desired(settings))
+                await check_no_panic(desired(settings))
+                if settings.simulated_venues():
+                    simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
+                    ends.push_async_callback(simulator.stop)
+                    found = await simulator.start()
+                    urls = {"lighter": found.lighter.url, "backpack": found.backpack.url}
+                    settings = settings.with_simulator_at(urls)
+                missing = () if ray_address else missing_secrets(settings)  # elsewhere, they are where the actors are
+                if missing:
+                    raise SettingsError(missing)
+                modules = ("actors.account", "actors.group", *(f"venues.{name}.venue" for name in settings.venues))
+                hosts = await ends.enter_async_context(ray_kept(state_dir, ray_address, modules))
+            session = Session(
+                _supervision(settings, hosts, store, release),
+                settings.supervisor,
+                server=server,
+                terminal=terminal,
+                simulator=simulator,
+                until_done=until_done,
+                interrupts=interrupts,
+            )
+            return await session.run()
+
+
+async def _panic(settings: Settings, timeout_s: float) -> int:
+    state_dir = settings.general.state_dir
+    if settings.simulated_venues():
+        found = running_simulator(state_dir / "simulator")
+        settings = settings.with_simulator_at({"lighter": found.lighter.url, "backpack": found.backpack.url})
+    if missing := missing_secrets(settings):  # looked for before anything is taken from somebody who has them
+        raise SettingsError(missing)
+    wanted = targets(desired(settings), settings.groups.keys())
+    log_to_file(state_dir / "logs" / "panic.jsonl", debug=settings.general.debug, actor="panic")
     try:
-        with redirect_stdout(LibraryTalk()):
-            await lock.acquire(wait_s=0)
-            log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
-            server.bind()
-            await check_streams(store, desired(settings))
-            if settings.simulated_venues():
-                simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
-                found = await simulator.start()
-                settings = settings.with_simulator_at({"lighter": found.lighter.url, "backpack": found.backpack.url})
-            missing = () if ray_address else missing_secrets(settings)  # elsewhere, secrets are where the actors are
-            if missing:
-                raise SettingsError(missing)
-            modules = ("actors.account", "actors.group", *(f"venues.{name}.venue" for name in settings.venues))
-            with ray_hosts(state_dir, ray_address, modules) as hosts:
-                supervision = _supervision(settings, hosts, store, release)
-                session = Session(
-                    supervision,
-                    settings.supervisor,
-                    server=server,
-                    terminal=terminal,
-                    simulator=simulator,
-                    until_done=until_done,
-                )
-                return await session.run()
+        return await press(wanted, settings.general.journal_url, timeout_s, Console(file=sys.stdout))
     finally:
-        await server.close()
-        if simulator is not None:
-            await simulator.stop()
-        await store.close()
-        lock.release()
         close_logs()
+
+
+def _only(settings: Settings, names: Iterable[str] | None) -> Settings:
+    """Return the settings with nothing but these groups and their accounts; None = with all of them."""
+    wanted = {GroupId(name) for name in names or settings.groups}
+    if unknown := sorted(wanted - settings.groups.keys()):
+        raise StartError(f"--group: {settings.source} has no group {', '.join(unknown)}.")
+    chosen = settings.model_copy(update={"groups": {name: settings.groups[name] for name in sorted(wanted)}})
+    accounts = {name: settings.accounts[name] for name in chosen.used_accounts()}
+    return chosen.model_copy(update={"accounts": accounts})
 
 
 def _supervision(settings: Settings, hosts: Hosts, store: JournalStore, release: frozenset[GroupId]) -> Supervision:

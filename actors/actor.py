@@ -85,6 +85,7 @@ class AccountStatus(Value):
     counters: dict[str, int] = Field(description="name → monotone count, see actors/metrics.py")
     histograms: dict[str, Histogram]
     loop_lag_s: float
+    fact_seq: int = Field(default=0, ge=0, description="number of the last published fact")
 
 
 class GroupStatus(Value):
@@ -98,6 +99,9 @@ class GroupStatus(Value):
     journal_seq: int
     view: GroupView
     stopped: str = Field(default="", description="why the group does not decide any more (divergence, poison event …)")
+    stopped_for_good: bool = Field(
+        default=False, description="it never will again; False with a reason in `stopped` = it waits (a full disk)"
+    )
     naked_since: Timestamp | None
     naked_seconds: float = Field(description="sum of intervals with |net| above half a lot, seconds")
     naked_usd_seconds: float = Field(description="the same, each weighed by |net| times mark")

@@ -13,12 +13,13 @@ from typing import Any
 
 import structlog
 from pydantic import Field
+from pydantic_core import to_jsonable_python
 
 from actors.actor import AccountPort, ActorUnreachableError, Envelope, GroupStatus, StaleSenderError
 from actors.chance import draw
 from actors.clock import wall_now
 from actors.exposure import NakedClock
-from actors.group_log import GroupLog
+from actors.group_log import DecidedBy, GroupLog
 from actors.hostlock import HostLock, LockMaker
 from actors.journal.protocol import StaleEpochError, StoreOpener
 from actors.journal.store import open_store
@@ -83,8 +84,23 @@ class GroupActorSpec(Value):
     limits: dict[str, Any] = Field(default={}, description="strategies.risk.Limits")
     journal: str = Field(description="journal URL")
     lock_dir: str = Field(description="folder for the lock that the group's process holds for life")
-    operator_state: OperatorState = Field(default=OperatorState.RUN, description="at the group's first start")
+    operator_state: OperatorState = Field(
+        default=OperatorState.RUN, description="counts at the first start, and whenever it changes"
+    )
+    stream: str | None = Field(
+        default=None, description="journal stream, and name as a sender of messages; None = group/<group>"
+    )
+    needs_no_past: bool = Field(
+        default=False,
+        description="for a machine that looks before it acts: every life begins anew, with the facts that come from "
+        "now on, so that neither a long history nor one that replays otherwise stands between it and what it does",
+    )
     debug: bool = False
+
+    @property
+    def own_stream(self) -> str:
+        """Return the journal stream."""
+        return self.stream or f"group/{self.group.group}"
 
 
 MachineBuilder = Callable[[str, GroupSpec, Mapping[str, Any], Mapping[str, Any]], Machine[Any]]
@@ -113,8 +129,8 @@ class GroupActor:
         self._build = build
         self._stores = stores
         self._meter = Meter()
-        self._tasks = Tasks(f"group/{spec.group.group}", self._on_failure)
-        self._lock = make_lock(spec.lock_dir, f"group-{spec.group.group}")
+        self._tasks = Tasks(spec.own_stream, self._on_failure)
+        self._lock = make_lock(spec.lock_dir, spec.own_stream.replace("/", "-"))
         self._accounts: dict[AccountId, LegName] = {account: leg for leg, account in spec.group.legs.items()}
         self._ports: dict[AccountId, AccountPort] = {}
         self._port_changed: dict[AccountId, asyncio.Event] = {}
@@ -131,6 +147,7 @@ class GroupActor:
         self._seen: tuple[Any, GroupView] | None = None
         """The last state looked at, and its view: both are values."""
         self._stopped = ""
+        self._halted = False
         self._started_at = Timestamp(0)
         self._lag_s = 0.0
         self.ended: asyncio.Future[str] | None = None
@@ -159,7 +176,7 @@ class GroupActor:
         self.ended = asyncio.get_running_loop().create_future()
         await self._lock.acquire(_LOCK_WAIT_S)
         store = self._stores(self._spec.journal)
-        journal = await store.open(f"group/{self._spec.group.group}", self._epoch)
+        journal = await store.open(self._spec.own_stream, self._epoch)
         machine = self._build(self._spec.strategy, self._spec.group, self._spec.params, self._spec.limits)
         self._machine = machine
         self._params = params_of(self._spec.strategy, self._spec.params)
@@ -167,13 +184,26 @@ class GroupActor:
         for account in self._accounts:
             self._port_changed[account] = asyncio.Event()
             self._outbox_changed[account] = asyncio.Event()
-        loaded = await self._log.load(machine)
+        loaded = await self._log.load(machine, replaying=not self._spec.needs_no_past, rebuild=self._rebuild)
         self._state = loaded.state
         if loaded.divergence is not None:
             self._stop_deciding(f"replay decides otherwise: {loaded.divergence}")
             return
+        settings = self._decided_by()
+        before = loaded.settings
+        if before is not None and not self._spec.needs_no_past and _identity(before) != _identity(settings):
+            self._stop_deciding(
+                f"legs, instrument or strategy of this group have changed from {_identity(before)} to "
+                f"{_identity(settings)}: a changed group needs a name of its own"
+            )
+            return
+        if before != settings:
+            await self._log.settle(settings, self._now())
         self._tasks.start("decide", self._decide())
         await self._begin(fresh=loaded.steps == 0)
+        if loaded.steps and before is not None and before.operator_state is not settings.operator_state:
+            # Who changes the word in the file means it; the operator's later word still counts.
+            await self.operate(settings.operator_state, "config", "the settings have changed")
         for account in self._accounts:
             self._tasks.start(f"courier:{account}", self._carry(account))
             self._tasks.start(f"feeder:{account}", self._feed(account))
@@ -221,6 +251,7 @@ class GroupActor:
             journal_seq=log.seq,
             view=view,
             stopped=self._stopped or log.problem,
+            stopped_for_good=self._halted,
             naked_since=self._naked.since,
             naked_seconds=self._naked.seconds(self._now()),
             naked_usd_seconds=self._naked.usd_seconds(self._now()),
@@ -355,7 +386,7 @@ class GroupActor:
             if port is None or (not first and not log.outbox(account)):
                 continue
             envelope = Envelope(
-                sender=f"group/{self._spec.group.group}",
+                sender=self._spec.own_stream,
                 sender_epoch=self._epoch,
                 # The first call only asks how far the account has come: a replayed journal holds long-taken messages.
                 messages=() if first else log.outbox(account),
@@ -380,6 +411,8 @@ class GroupActor:
     async def _feed(self, account: AccountId) -> None:
         """Bring one account's facts to the machine, in order, each once."""
         log = self._need_log()
+        if self._spec.needs_no_past:
+            await self._skip_history(account)
         cursor = log.cursor(account)
         while True:
             port = self._ports.get(account)
@@ -394,6 +427,20 @@ class GroupActor:
             for fact in batch.facts:
                 await self._inbox.put((fact.event, (account, fact.seq)))
                 cursor = fact.seq
+
+    async def _skip_history(self, account: AccountId) -> None:
+        """Begin with the facts that come from now on: an account's history may be long, and the way out short."""
+        while True:
+            port = self._ports.get(account)
+            try:
+                if port is not None:
+                    seq = (await port.status()).fact_seq
+                    break
+            except ActorUnreachableError:
+                pass  # asked again below, like one that is not connected yet
+            await self._wait_for_change(account)
+        async with self._deciding:
+            await self._need_log().begin_at(account, seq, self._now())
 
     async def _wait_for_change(self, account: AccountId) -> None:
         changed = self._port_changed[account]
@@ -447,6 +494,22 @@ class GroupActor:
         found = broken_promises(self._spec.strategy, self._params, state)
         return "; ".join(f"{each.name}: {each.detail}" for each in found)
 
+    def _decided_by(self) -> DecidedBy:
+        spec = self._spec
+        return DecidedBy(
+            strategy=spec.strategy,
+            # Through JSON, as a spec that came from another process has been: equal settings compare equal.
+            params=to_jsonable_python(spec.params),
+            limits=to_jsonable_python(spec.limits),
+            legs=spec.group.legs,
+            instrument_id=spec.group.instrument_id,
+            operator_state=spec.operator_state,
+        )
+
+    def _rebuild(self, settings: DecidedBy) -> Machine[Any]:
+        group = self._spec.group.model_copy(update={"legs": settings.legs, "instrument_id": settings.instrument_id})
+        return self._build(settings.strategy, group, settings.params, settings.limits)
+
     def _need_log(self) -> GroupLog:
         if self._log is None:
             raise RuntimeError("the group actor has not been started")
@@ -454,7 +517,7 @@ class GroupActor:
 
     def _stop_deciding(self, reason: str) -> None:
         """Decide nothing more; stay to be asked why."""
-        self._stopped = reason
+        self._stopped, self._halted = reason, True
         self._meter.count("stopped")
         _log.critical("group_stopped", group=self._spec.group.group, reason=reason)
 
@@ -476,3 +539,8 @@ class GroupActor:
             planned = loop.time() + _LAG_PERIOD_S
             await asyncio.sleep(_LAG_PERIOD_S)
             self._lag_s = max(0.0, loop.time() - planned)
+
+
+def _identity(settings: DecidedBy) -> tuple[object, ...]:
+    """Return what a group cannot change without becoming another group."""
+    return settings.strategy, str(settings.instrument_id), tuple(sorted(settings.legs.items()))

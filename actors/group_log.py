@@ -4,7 +4,7 @@ One record is one step: the event, where it came from, the commands, and the ver
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -24,8 +24,8 @@ from strategies.domain.commands import (
     SetTimer,
     SubmitOrder,
 )
-from strategies.domain.events import Event, RandomDrawn, TimerFired
-from strategies.domain.ids import AccountId, TimerName, Timestamp
+from strategies.domain.events import Event, OperatorState, RandomDrawn, TimerFired
+from strategies.domain.ids import AccountId, InstrumentId, LegName, TimerName, Timestamp
 from strategies.domain.model import Value
 from strategies.machine import Machine
 from strategies.replay import Divergence, JournaledStep, replay
@@ -34,6 +34,10 @@ _log = structlog.get_logger(__name__)
 
 STEP = "step"
 """Kind of a group's journal records."""
+CURSOR = "cursor"
+"""Kind of a record that says where the group begins to read an account's facts: body is a `Source`."""
+SETTINGS = "settings"
+"""Kind of a record that says by which settings every step after it was decided: body is a `DecidedBy`."""
 _SNAPSHOT_EVERY = 1_000
 """Steps between two snapshots: a restart folds at most this many."""
 _RETRY_S = 1.0
@@ -56,6 +60,21 @@ class StepBody(Value):
     code_version: str
 
 
+class DecidedBy(Value):
+    """What steers a group's decisions besides events. Journaled, because a replay must decide by what was in force."""
+
+    strategy: str
+    params: dict[str, Any]
+    limits: dict[str, Any]
+    legs: dict[LegName, AccountId]
+    instrument_id: InstrumentId
+    operator_state: OperatorState = Field(description="the settings' own word; the operator's is in the events")
+
+
+Rebuild = Callable[[DecidedBy], Machine[Any]]
+"""Make the machine that decided under earlier settings. Raises ValueError when they are not of this version."""
+
+
 class _Bookkeeping(Value):
     """What the shell of a group remembers beside the machine's state; part of its snapshot."""
 
@@ -69,6 +88,7 @@ class _Bookkeeping(Value):
 class _SnapshotBody(Value):
     machine: str
     bookkeeping: _Bookkeeping
+    settings: DecidedBy | None = None
 
 
 class Loaded(Value):
@@ -77,6 +97,7 @@ class Loaded(Value):
     state: Any
     steps: int = Field(description="records in the journal; 0 = the group's first start")
     divergence: str | None
+    settings: DecidedBy | None = Field(default=None, description="in force at the last record; None = none recorded")
 
 
 class GroupLog:
@@ -95,17 +116,37 @@ class GroupLog:
         self._outbox: dict[AccountId, list[Message]] = {}
         self._cursors: dict[AccountId, int] = {}
         self._snapshot_seq = 0
+        self._settings: DecidedBy | None = None
 
-    async def load(self, machine: Machine[Any]) -> Loaded:
+    async def load(self, machine: Machine[Any], *, replaying: bool = True, rebuild: Rebuild | None = None) -> Loaded:
         """Fold snapshot and journal through the machine and compare what it decides with what was decided.
+
+        Steps that other settings decided are replayed by the machine that `rebuild` makes of those. Without
+        `replaying` only the numbers of messages are taken from them: the machine begins anew.
 
         Raises:
             JournalError: the journal cannot be read or is damaged.
         """
         state = await self._load_snapshot(machine)
         records = await self._journal.read(after=self.seq)
+        decider = machine if self._settings is None or rebuild is None else rebuild(self._settings)
         steps: list[JournaledStep] = []
+        past = self.seq
         for record in records:
+            self.seq = record.seq
+            if record.kind == SETTINGS:
+                self._settings = DecidedBy.model_validate_json(record.body)
+                if replaying and rebuild is not None:
+                    replayed = replay(decider, state, steps)
+                    if replayed.divergence is not None:
+                        return Loaded(state=replayed.state, steps=self.seq, divergence=str(replayed.divergence))
+                    state, past, steps = replayed.state, past + len(steps), []
+                    decider = rebuild(self._settings)
+                continue
+            if record.kind == CURSOR:
+                begun = Source.model_validate_json(record.body)
+                self._cursors[begun.account] = begun.seq
+                continue
             body = StepBody.model_validate_json(record.body)
             self._fold(body.event, body.commands, body.source)
             steps.append(
@@ -116,10 +157,36 @@ class GroupLog:
                     code_version=body.code_version,
                 )
             )
-            self.seq = record.seq
-        replayed = replay(machine, state, steps)
+        if not replaying:
+            self.timers.clear()
+            self.draws.clear()
+            return Loaded(state=machine.start(), steps=0, divergence=None, settings=self._settings)
+        replayed = replay(decider, state, steps)
         divergence: Divergence | None = replayed.divergence
-        return Loaded(state=replayed.state, steps=self.seq, divergence=None if divergence is None else str(divergence))
+        return Loaded(
+            state=replayed.state,
+            steps=past + len(steps),
+            divergence=None if divergence is None else str(divergence),
+            settings=self._settings,
+        )
+
+    async def settle(self, settings: DecidedBy, at: Timestamp) -> None:
+        """Make it durable that every step from here on is decided by these settings.
+
+        Raises:
+            StaleEpochError: another incarnation owns the group; stop for good.
+        """
+        await self._append(Entry(kind=SETTINGS, at=at, body=settings.model_dump_json()))
+        self._settings = settings
+
+    async def begin_at(self, account: AccountId, seq: int, at: Timestamp) -> None:
+        """Begin an account's facts after `seq`, durably: what came before is not the group's to decide upon.
+
+        Raises:
+            StaleEpochError: another incarnation owns the group; stop for good.
+        """
+        await self._append(Entry(kind=CURSOR, at=at, body=Source(account=account, seq=seq).model_dump_json()))
+        self._cursors[account] = seq
 
     async def write(
         self, event: Event, commands: Sequence[Command], source: tuple[AccountId, int] | None, code_version: str
@@ -131,7 +198,10 @@ class GroupLog:
         """
         origin = None if source is None else Source(account=source[0], seq=source[1])
         body = StepBody(event=event, commands=tuple(commands), source=origin, code_version=code_version)
-        entry = Entry(kind=STEP, at=event.at, body=body.model_dump_json())
+        await self._append(Entry(kind=STEP, at=event.at, body=body.model_dump_json()))
+        self._fold(event, commands, origin)
+
+    async def _append(self, entry: Entry) -> None:
         while True:
             try:
                 with self._meter.timed("journal_append"):
@@ -145,7 +215,6 @@ class GroupLog:
                 continue
             break
         self.problem = ""
-        self._fold(event, commands, origin)
 
     def knows(self, account: AccountId, seq: int) -> bool:
         """Say whether a fact has been decided upon already."""
@@ -175,7 +244,9 @@ class GroupLog:
             timers=self.timers,
             draws=self.draws,
         )
-        body = _SnapshotBody(machine=machine.state_to_json(state), bookkeeping=bookkeeping).model_dump_json()
+        body = _SnapshotBody(
+            machine=machine.state_to_json(state), bookkeeping=bookkeeping, settings=self._settings
+        ).model_dump_json()
         await self._journal.save_snapshot(Snapshot(seq=self.seq, code_version=machine.code_version, body=body))
         self._snapshot_seq = self.seq
 
@@ -193,6 +264,7 @@ class GroupLog:
         self._outbox = {account: list(messages) for account, messages in kept.outbox.items()}
         self.timers, self.draws = dict(kept.timers), dict(kept.draws)
         self.seq = self._snapshot_seq = snapshot.seq
+        self._settings = body.settings
         return machine.state_from_json(body.machine)
 
     def _fold(self, event: Event, commands: Sequence[Command], source: Source | None) -> None:

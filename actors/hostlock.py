@@ -29,12 +29,17 @@ LockMaker = Callable[[str, str], LifeLock]
 """Folder and name to a lock, not yet taken."""
 
 
+def lock_path(folder: str, name: str) -> Path:
+    """Return the file of a lock. It holds the number of the process that has, or had, the lock."""
+    return Path(folder) / (name.replace("/", "-") + ".lock")
+
+
 class HostLock:
     """An exclusive `flock` on a file named after what is owned."""
 
     def __init__(self, folder: str, name: str) -> None:
         """Name the lock; nothing is touched yet."""
-        self._path = Path(folder) / (name.replace("/", "-") + ".lock")
+        self._path = lock_path(folder, name)
         self._file: int | None = None
 
     async def acquire(self, wait_s: float) -> None:

@@ -345,6 +345,7 @@ ACCOUNTS: tuple[Metric[AccountRow], ...] = (
             ("orders_denied", "Orders that we refused ourselves."),
             ("orders_rejected", "Orders that the venue refused."),
             ("outcomes_unknown", "Writes without a usable answer."),
+            ("contradictions", "Look-ups that did not find an order which the venue had acknowledged."),
             ("position_adjustments", "Times that belief followed two agreeing statements of the venue."),
             ("rate_limited", "Refusals for coming too often."),
             ("unreachable", "Writes that did not reach the venue."),

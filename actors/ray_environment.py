@@ -5,12 +5,16 @@ Measured reasons are in `docs/decisions/`; a variable that the user has set is l
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from actors.hosting.protocol import Hosts
+from actors.hosting.protocol import Hosts, HostsUnavailableError
 from actors.supervision.build import code_root
+
+if TYPE_CHECKING:
+    from actors.cluster import Cluster
 
 _EVERYWHERE: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -24,6 +28,8 @@ _EVERYWHERE: Mapping[str, str] = {
     # How fast the death of a process is told to those who wait for its answer.
     "RAY_timeout_ms_task_wait_for_death_info": "50",
     "RAY_core_worker_internal_heartbeat_ms": "100",
+    # Its own handler of SIGTERM kills the process three seconds later, whatever the program is doing about it.
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
 }
 
 _LOCAL: Mapping[str, str] = {
@@ -41,6 +47,8 @@ _LOCAL: Mapping[str, str] = {
     "RAY_health_check_failure_threshold": "3",
     "RAY_ROTATION_MAX_BYTES": "50000000",
     "RAY_ROTATION_BACKUP_COUNT": "3",
+    # Ray renames its processes; without this it writes the name over their environment, and with it over our mark.
+    "SPT_NOENV": "1",
 }
 
 _TOKEN_BYTES = 32
@@ -49,7 +57,7 @@ _PRIVATE = 0o600
 """Read and write for the owner, nothing for others."""
 
 
-class RayStartError(Exception):
+class RayStartError(HostsUnavailableError):
     """Ray could not be started or reached. The text says what to do about it."""
 
 
@@ -60,14 +68,7 @@ def ray_hosts(state_dir: Path, address: str, warm_modules: tuple[str, ...]) -> I
     Raises:
         RayStartError: it cannot be had.
     """
-    if address:
-        for_attached(os.environ)
-    else:
-        for_local(os.environ, state_dir, code_root())
-    # Only now: Ray reads its environment when it is imported.
-    from actors.cluster import Cluster  # noqa: PLC0415
-
-    cluster = Cluster(str(state_dir))
+    cluster = _cluster(state_dir, address)
     try:
         if address:
             cluster.attach(address)
@@ -76,6 +77,33 @@ def ray_hosts(state_dir: Path, address: str, warm_modules: tuple[str, ...]) -> I
         yield cluster.hosts(warm_modules)
     finally:
         cluster.close()
+
+
+@asynccontextmanager
+async def ray_kept(state_dir: Path, address: str, warm_modules: tuple[str, ...]) -> AsyncIterator[Hosts]:
+    """Have Ray as `ray_hosts` does, without holding up the event loop while it starts and ends.
+
+    Raises:
+        RayStartError: it cannot be had.
+    """
+    cluster = _cluster(state_dir, address)
+    try:
+        await cluster.start(address)
+        yield cluster.hosts(warm_modules)
+    finally:
+        await cluster.end()
+
+
+def _cluster(state_dir: Path, address: str) -> "Cluster":
+    if address:
+        for_attached(os.environ)
+    else:
+        for_local(os.environ, state_dir, code_root())
+    # Only now: Ray reads its environment when it is imported.
+    from actors.cluster import Cluster  # noqa: PLC0415
+
+    # Absolute: what is named after it must not be another deployment's with the same relative path.
+    return Cluster(str(state_dir.resolve()))
 
 
 def for_attached(environment: MutableMapping[str, str]) -> None:

@@ -4,16 +4,17 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import latency, memory, recovery, throughput
 from benchmarks.figures import Row
+from benchmarks.machine import describe
 from benchmarks.stage import Stage, stage
 
-BENCHES: dict[str, Callable[[Stage], Awaitable[list[Row]]]] = {
+BENCHES: dict[str, Callable[[Stage], Coroutine[None, None, list[Row]]]] = {
     "latency": latency.run,
     "throughput": throughput.run,
     "recovery": recovery.run,
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with stage() as on:
         for name in names:
             started = time.monotonic()
-            console.print(f"{name} …")
+            console.print(f"{name} … ({describe(on.folder)})")
             rows = asyncio.run(BENCHES[name](on))
             console.print(_table(f"{name}, {time.monotonic() - started:.0f} s", rows))
     return 0

@@ -19,7 +19,7 @@ from actors.operator.simulator import Simulator, SimulatorAddresses
 from actors.operator.terminal import LibraryTalk
 from actors.ray_environment import ray_hosts
 from actors.restart import RestartPolicy
-from actors.supervision.keeper import Office
+from actors.supervision.keeper import Keeper, Office
 from actors.supervision.keepers import AccountKeeper
 from actors.supervision.settings import SupervisorConfig
 from actors.supervision.spares import Spares
@@ -188,6 +188,7 @@ async def account(
         on_up=on_up,
         on_escalation=_never_called,
         still_needed=lambda _: True,
+        on_taken=_never_called,
     )
     tasks.start(keeper.wish.stream, keeper.run())
     try:
@@ -250,5 +251,5 @@ def _complain(task: str, error: BaseException) -> None:
     sys.stderr.write(f"{task} failed: {error!r}\n")
 
 
-async def _never_called(_keeper: AccountKeeper, reason: str) -> None:
-    raise RuntimeError(f"escalated, although every death is forgiven: {reason}")
+async def _never_called(keeper: Keeper, reason: str) -> None:
+    raise RuntimeError(f"{keeper.wish.stream} was given up, although every death is forgiven: {reason}")

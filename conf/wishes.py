@@ -7,8 +7,13 @@ from actors.group import GroupActorSpec
 from actors.hosting.protocol import ActorKind
 from actors.supervision.desired import AccountWish, Desired, GroupWish
 from conf.schema import Settings
+from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, GroupId
+from strategies.domain.model import Value
+from strategies.flatten.state import FlattenParams
 from strategies.machine import GroupSpec
+from strategies.registry import FLATTEN
+from strategies.unwind import UnwindParams
 
 _DIGITS = 16
 """Enough of a digest to tell two settings apart."""
@@ -21,7 +26,7 @@ def desired(settings: Settings) -> Desired:
     groups: dict[GroupId, GroupWish] = {}
     for account, group in settings.used_accounts().items():
         chosen = settings.accounts[account]
-        spec = AccountSpec(
+        account_spec = AccountSpec(
             account=account,
             venue=chosen.venue,
             venue_config=settings.venues[chosen.venue].config.model_dump(mode="json"),
@@ -33,10 +38,14 @@ def desired(settings: Settings) -> Desired:
             debug=settings.general.debug,
         ).model_dump_json()
         accounts[account] = AccountWish(
-            kind=ActorKind.ACCOUNT, name=account, spec=spec, settings_hash=_digest(spec), venue=chosen.venue
+            kind=ActorKind.ACCOUNT,
+            name=account,
+            spec=account_spec,
+            settings_hash=_digest(account_spec),
+            venue=chosen.venue,
         )
     for name, wanted in settings.groups.items():
-        text = GroupActorSpec(
+        group_spec = GroupActorSpec(
             group=GroupSpec(group=name, instrument_id=wanted.instrument, legs=wanted.legs),
             strategy=wanted.strategy,
             params=wanted.params.model_dump(mode="json"),
@@ -45,7 +54,9 @@ def desired(settings: Settings) -> Desired:
             lock_dir=locks,
             operator_state=wanted.state.operator_state,
             debug=settings.general.debug,
-        ).model_dump_json()
+        )
+        text = group_spec.model_dump_json()
+        way_out = _way_out(group_spec, wanted.params).model_dump_json()
         groups[name] = GroupWish(
             kind=ActorKind.GROUP,
             name=name,
@@ -53,8 +64,26 @@ def desired(settings: Settings) -> Desired:
             settings_hash=_digest(text),
             accounts=tuple(wanted.legs.values()),
             operator_state=wanted.state.operator_state,
+            flatten_spec=way_out,
+            flatten_hash=_digest(way_out),
         )
     return Desired(accounts=accounts, groups=groups)
+
+
+def _way_out(spec: GroupActorSpec, params: Value) -> GroupActorSpec:
+    """Return the same group as a flatten, pushing as hard as its strategy does when it gets out."""
+    own = FlattenParams()
+    if isinstance(params, UnwindParams):
+        own = FlattenParams.model_validate(params.model_dump(include=set(UnwindParams.model_fields)))
+    changes = {
+        "strategy": FLATTEN,
+        "params": own.model_dump(mode="json"),
+        "limits": {},
+        "operator_state": OperatorState.FLATTEN,
+        "stream": f"{ActorKind.FLATTEN}/{spec.group.group}",
+        "needs_no_past": True,
+    }
+    return spec.model_copy(update=changes)
 
 
 def _digest(text: str) -> str:

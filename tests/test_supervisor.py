@@ -249,23 +249,6 @@ class Running:
 @pytest.mark.ray
 @pytest.mark.wire
 @pytest.mark.timeout(400)
-def test_a_cycle_completes_though_an_account_and_then_the_group_are_killed(deployment):
-    """The whole: paper venues, Ray, three accounts, one group; two SIGKILLs in mid-cycle; it still ends 0."""
-    with Running(deployment, "--until-done") as running:
-        running.until(lambda: running.phase() == "MONITORING", UP_WITHIN_S)
-        for where, name in (("accounts", "l1"), ("groups", "triad")):
-            pid = running.pid(where, name)
-            os.kill(pid, signal.SIGKILL)
-            running.until(lambda where=where, name=name, pid=pid: running.pid(where, name) != pid, UP_WITHIN_S)
-        epochs = {name: row["actor"]["epoch"] for name, row in running.seen()["accounts"].items()}
-        assert epochs == {"bp": 1, "l1": 2, "l2": 1}
-        assert running.end() == 0, running.said.read_text()
-    assert "Every group has finished." in running.said.read_text()
-
-
-@pytest.mark.ray
-@pytest.mark.wire
-@pytest.mark.timeout(400)
 def test_ctrl_c_unwinds_says_so_and_a_second_supervisor_is_refused(deployment, tmp_path):
     """One supervisor a state folder; SIGINT flattens every leg, says so, exits 0, leaves nothing running."""
     with Running(deployment, "--set", "groups.triad.params.timeout_s=1000") as running:

@@ -6,6 +6,7 @@ have left and the write did not happen; from then on only the venue can say.
 
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -45,6 +46,11 @@ class Answer:
     def ok(self) -> bool:
         """Say whether the status is 2xx."""
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+_MAX_DEPTH = 100
+"""Deepest nesting of an answer that is read; the venues' own go to about six."""
+_NO_BRACKET = re.compile(r"[^\[\]{}]+")
 
 
 class HttpClient:
@@ -215,6 +221,8 @@ def parse_json(text: str) -> Json:
     Raises:
         Malformed: not JSON, or JSON with a number that is none (NaN, Infinity).
     """
+    if _too_deep(text):
+        raise Malformed(f"nested more than {_MAX_DEPTH} deep")
     try:
         value: Json = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -295,3 +303,15 @@ _FAILURES: Final = (
 def _describe(error: BaseException) -> str:
     text = str(error)
     return f"{error.__class__.__name__}: {text}" if text else error.__class__.__name__
+
+
+def _too_deep(text: str) -> bool:
+    """Say whether brackets open deeper than any venue's answer: the C parser may overflow the stack of the process."""
+    if text.count("[") + text.count("{") <= _MAX_DEPTH:
+        return False
+    depth = 0
+    for bracket in _NO_BRACKET.sub("", text):
+        depth += 1 if bracket in "[{" else -1
+        if depth > _MAX_DEPTH:
+            return True
+    return False

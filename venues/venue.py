@@ -170,6 +170,10 @@ class Verdict(Value):
     certainty: Certainty
     proof: str
     order: OrderReport | None = None
+    by_absence: bool = Field(
+        default=False,
+        description="DEAD because the venue does not know it: worth nothing against an acknowledgement or a fill",
+    )
 
 
 class VenueStatus(Value):

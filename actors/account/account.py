@@ -128,10 +128,17 @@ class AccountActor:
 
     async def arm(self) -> bool:
         """Allow writes. False when the account has not looked at its venue yet; ask again later."""
+        return await self._allow(AccountMode.ARMED, "reconciled with the venue")
+
+    async def arm_exits(self, reason: str) -> bool:
+        """Allow exits and nothing else: what waits here from before never opens anything. False as for `arm`."""
+        return await self._allow(AccountMode.FROZEN, reason)
+
+    async def _allow(self, mode: AccountMode, reason: str) -> bool:
         if not self._ready or self._mode is AccountMode.STOPPED:
             return False
-        if self._mode is not AccountMode.ARMED:
-            await self._set_mode(AccountMode.ARMED, "reconciled with the venue")
+        if self._mode is not mode:
+            await self._set_mode(mode, reason)
         return True
 
     async def disarm(self, reason: str) -> None:
@@ -257,6 +264,7 @@ class AccountActor:
             counters=counters,
             histograms=self._meter.histograms(),
             loop_lag_s=self._lag_s,
+            fact_seq=ledger.published,
         )
 
     # --- coming up ----------------------------------------------------------------------------------------------

@@ -148,7 +148,13 @@ class Book:
         return draft.entries
 
     def decide_discarded(self, key: str, at: Timestamp) -> list[Entry]:
-        """Note that a prepared write did not leave and its order waits again."""
+        """Note that a prepared write did nothing and its order waits again.
+
+        Not when the venue has acknowledged the order or filled of it: whatever refused the write, the order lives.
+        """
+        record = self.state.orders.get(OrderId(key))
+        if record is not None and record.status is not OrderStatus.SUBMITTED:
+            return self.decide_doubt(OrderId(key), "refused, and yet acknowledged or filled", at)
         return [_entry(EntryKind.DISCARDED, at, SettledBody(key=key))]
 
     def decide_settled(self, key: str, outcome: str, at: Timestamp) -> list[Entry]:

@@ -82,6 +82,11 @@ class Ledger:
         self._published = self.book.state.fact_seq
         return len(records)
 
+    @property
+    def published(self) -> int:
+        """Return the number of the last fact that is durable and may be told."""
+        return self._published
+
     async def commit(self, decide: Decide) -> list[Entry]:
         """Decide on the book as it is, fold the entries, make them durable, publish them; return them.
 

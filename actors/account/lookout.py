@@ -41,8 +41,6 @@ from venues.venue import (
 _log = structlog.get_logger(__name__)
 
 _MS = 1_000
-_TICK_S = 0.1
-"""How often the resolver looks whether somebody is due."""
 
 READ_ERRORS = (Unreachable, Malformed, RateLimited, Rejected)
 """All that a read may raise; each means: no answer, ask again later."""
@@ -93,6 +91,7 @@ class Lookout:
                 case StreamGap(channel=channel, reason=reason):
                     _log.warning("stream_gap", channel=channel, reason=reason)
                     self._meter.count("stream_gaps")
+                    self._catch_up_wanted.set()
                 case StreamUp():
                     self._catch_up_wanted.set()
                 case ForeignWrite(detail=detail):
@@ -113,7 +112,7 @@ class Lookout:
                 if self._due(record):
                     await self._look(record)
             self._forget_ended()
-            await asyncio.sleep(_TICK_S)
+            await asyncio.sleep(self._tuning.resolve_every_s)
 
     async def reconcile(self) -> None:
         """Compare belief and statement now and then, and whenever somebody asks, for ever."""
@@ -170,9 +169,10 @@ class Lookout:
         believed = self._ledger.book.believed(self._instrument_id)
         settled = settled_before and book.settled(self._instrument_id) and book.state.fact_seq == facts_before
         if settled and statement.quantity != believed:
-            await self.catch_up()  # a fill that the stream lost explains most differences
+            # A fill that the stream lost explains most differences. Without the history nothing is judged, but the
+            # statement stands: who has to get out must see it.
+            settled = await self._caught_up() and book.settled(self._instrument_id)
             believed = self._ledger.book.believed(self._instrument_id)
-            settled = book.settled(self._instrument_id)
         comparison = compare(
             believed,
             statement.quantity,
@@ -186,6 +186,16 @@ class Lookout:
         return statement
 
     # --- parts --------------------------------------------------------------------------------------------------
+
+    async def _caught_up(self) -> bool:
+        """Read the fills; say whether the venue answered."""
+        try:
+            await self.catch_up()
+        except READ_ERRORS as error:
+            _log.info("fills_without_answer", error=str(error))
+            self._catch_up_wanted.set()
+            return False
+        return True
 
     async def _follow(self, agreement: Agreement, reported: Decimal) -> None:
         match agreement:
@@ -224,11 +234,7 @@ class Lookout:
 
     async def _catch_up_once(self) -> None:
         self._catch_up_wanted.clear()
-        try:
-            await self.catch_up()
-        except READ_ERRORS as error:
-            _log.info("fills_without_answer", error=str(error))
-            self._catch_up_wanted.set()
+        if not await self._caught_up():
             await asyncio.sleep(self._tuning.look_backoff_s)
 
     def _due(self, record: OrderRecord) -> bool:
@@ -268,6 +274,11 @@ class Lookout:
         if record.prepared is not identity:
             return  # signed anew in the meantime; the verdict is about the earlier write
         if verdict.certainty is Certainty.OPEN:
+            return
+        if verdict.by_absence and record.status is not OrderStatus.SUBMITTED:
+            # The venue has acknowledged this order, or filled of it: that it cannot be found now proves nothing.
+            self._meter.count("contradictions")
+            _log.warning("acknowledged_order_not_found", order_id=order_id, proof=verdict.proof)
             return
         if verdict.certainty is Certainty.DEAD:
             await self._ledger.commit(

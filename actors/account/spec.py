@@ -23,6 +23,9 @@ class AccountTuning(Value):
     answer_look_after_s: float = Field(
         default=1.5, gt=0, description="silence about a sent order after which the venue is asked: a stream may be lost"
     )
+    resolve_every_s: float = Field(
+        default=0.1, gt=0, description="how often silent and doubtful orders, and missing fills, are looked after"
+    )
     look_backoff_s: float = Field(default=1.0, gt=0, description="first wait between two such questions; doubles")
     look_backoff_max_s: float = Field(default=15.0, gt=0, description="longest wait between two such questions")
     resting_look_s: float = Field(default=60.0, gt=0, description="how often a resting order without news is looked up")

@@ -9,6 +9,7 @@ import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from time import perf_counter
 
 import structlog
@@ -22,7 +23,7 @@ from actors.meter import Meter
 from actors.tasks import Tasks
 from strategies.domain.account import AccountMode
 from strategies.domain.commands import CancelAllOrders, SetLeverage
-from strategies.domain.ids import InstrumentId, OrderId
+from strategies.domain.ids import InstrumentId, OrderId, Timestamp
 from strategies.domain.order import Lane
 from venues.errors import OutcomeUnknown, RateLimited, Rejected, Unreachable
 from venues.venue import Ack, Now, PreparedWrite, Venue, WriteIdentity
@@ -225,7 +226,19 @@ class Submission:
             return await self._prepare_cancel(key, other.cancel_order)
         if isinstance(other.command, SetLeverage):
             return await self._venue.prepare_leverage(other.command.instrument_id, other.command.leverage)
+        await self._take_back_unsent()
         return await self._venue.prepare_cancel_all(self._instrument_id)
+
+    async def _take_back_unsent(self) -> None:
+        """What waits here is not at the venue yet: whoever cancels everything does not want it to open anything later.
+
+        Exits stay: the way out may stand right behind the cancel in the same message.
+        """
+        for record in self._ledger.book.waiting():
+            request = record.request
+            if request.reduce_only and request.lane is Lane.EXIT:
+                continue
+            await self._ledger.commit(partial(_deny_unsent, order_id=request.order_id, at=self._now()))
 
     async def _prepare_cancel(self, key: str, order_id: OrderId) -> PreparedWrite | None:
         target = self._ledger.book.order(order_id)
@@ -238,7 +251,7 @@ class Submission:
         return await self._venue.prepare_cancel(target.request.instrument_id, target.client_order_id)
 
     def _decide_cancel_unsent(self, book: Book, key: str, order_id: OrderId) -> list[Entry]:
-        denied = book.decide_denied(order_id, "canceled", "canceled before it was sent", self._now())
+        denied = _deny_unsent(book, order_id=order_id, at=self._now())
         return denied + book.decide_settled(key, "canceled before it was sent", self._now())
 
     async def _refuse_locally(self, key: str, error: Rejected) -> None:
@@ -344,6 +357,10 @@ class Submission:
 
     def _pausing(self) -> bool:
         return asyncio.get_running_loop().time() < self._pause_until
+
+
+def _deny_unsent(book: Book, *, order_id: OrderId, at: Timestamp) -> list[Entry]:
+    return book.decide_denied(order_id, "canceled", "canceled before it was sent", at)
 
 
 def _lane_of(other: OtherWrite) -> Lane:

@@ -18,6 +18,8 @@ class ActorKind(StrEnum):
 
     ACCOUNT = "account"
     GROUP = "group"
+    FLATTEN = "flatten"
+    """A group's way out: a group actor like any other, with a strategy that closes and does nothing else."""
 
 
 class HostPhase(StrEnum):
@@ -83,6 +85,10 @@ class ReplyKind(StrEnum):
     """The actor raised. It may have done part; every call is safe to repeat."""
 
 
+class HostsUnavailableError(Exception):
+    """What carries the processes cannot be had. The text says what to do about it."""
+
+
 class Reply(Value):
     """The answer to one call."""
 
@@ -130,6 +136,10 @@ class HostLink(Protocol):
         """Return where the host is."""
 
     @property
+    def fallen(self) -> bool:
+        """Say whether what carries the process has broken down as a whole: its end is then no fault of its own."""
+
+    @property
     def account(self) -> ManagedAccount:
         """Return the way to the account that lives there."""
 
@@ -165,3 +175,13 @@ class Hosts(Protocol):
 
     async def discover(self) -> list[HostLink]:
         """Find the processes of this deployment that live already."""
+
+    async def lost(self) -> str:
+        """Wait until what carries the processes has broken down as a whole; return what is known of why."""
+
+    async def renew(self) -> None:
+        """End what is left of it and have it anew. `spawn` waits meanwhile; every link made before is fallen.
+
+        Raises:
+            HostsUnavailableError: not this time; may be asked again.
+        """

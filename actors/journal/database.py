@@ -127,13 +127,37 @@ def translated(where: str) -> Iterator[None]:
     except NoResultFound as error:
         raise JournalDamagedError(f"{where}: a row that every journal has is missing") from error
     except DBAPIError as error:
+        raise _journal_error(where, error.orig) from error
+    except sqlite3.Error as error:
         raise _journal_error(where, error) from error
 
 
-def _journal_error(where: str, error: DBAPIError) -> JournalError:
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    name = getattr(error.orig, "sqlite_errorname", "no SQLite code")
-    text = f"{where}: {error.orig} ({name})"
+@contextmanager
+def written(connection: Connection) -> Iterator[sqlite3.Cursor]:
+    """Give a cursor inside one transaction, past the library: its part of an append was longer than the disk's.
+
+    Raises:
+        sqlite3.Error: nothing of the transaction counts.
+    """
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        raise TypeError(f"a journal file is opened by sqlite3, not by {type(driver).__name__}")
+    cursor = driver.cursor()
+    try:
+        cursor.execute("BEGIN IMMEDIATE")
+        yield cursor
+        cursor.execute("COMMIT")
+    except BaseException:
+        driver.rollback()
+        raise
+    finally:
+        cursor.close()
+
+
+def _journal_error(where: str, error: BaseException | None) -> JournalError:
+    code = getattr(error, "sqlite_errorcode", None)
+    name = getattr(error, "sqlite_errorname", "no SQLite code")
+    text = f"{where}: {error} ({name})"
     if code is None or code & _PRIMARY_CODE in _DAMAGE:
         return JournalDamagedError(text)
     return JournalWriteError(text)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import NoResultFound
 
 from actors.journal.chain import GENESIS, record_checksum, snapshot_checksum
-from actors.journal.database import check_size, translated, writing_engine
+from actors.journal.database import check_size, translated, writing_engine, written
 from actors.journal.protocol import (
     Entry,
     JournalDamagedError,
@@ -79,8 +80,10 @@ class StreamWriter:
         The head is read inside the transaction, not remembered: after a failed write there is nothing to forget.
         """
         connection = self._connected()
-        with translated(self._where), connection.begin():
-            found = connection.exec_driver_sql(self._hot.head, {"of_stream": self._stream}).one()
+        with translated(self._where), written(connection) as cursor:
+            found = cursor.execute(self._hot.head, {"of_stream": self._stream}).fetchone()
+            if found is None:
+                raise NoResultFound
             epoch, seq, checksum = found
             self._check_epoch(epoch)
             rows = []
@@ -98,9 +101,9 @@ class StreamWriter:
                 fields = {"kind": entry.kind, "at": entry.at, "body": entry.body, "checksum": checksum}
                 rows.append({"stream": self._stream, "seq": seq, "epoch": epoch} | fields)
             if rows:
-                connection.exec_driver_sql(self._hot.insert, rows)
+                cursor.executemany(self._hot.insert, rows)
                 new_head = {"of_stream": self._stream, "new_seq": seq, "new_checksum": checksum}
-                connection.exec_driver_sql(self._hot.advance, new_head)
+                cursor.execute(self._hot.advance, new_head)
         return int(seq)
 
     def save_snapshot(self, snapshot: Snapshot) -> None:

@@ -37,10 +37,11 @@ class Interrupts:
         """Listen to nothing yet."""
         self.first = asyncio.Event()
         self.second = asyncio.Event()
+        self._breaks_off: asyncio.Task[object] | None = None
 
     @contextmanager
     def heard(self) -> Iterator[None]:
-        """Listen inside the block. Ray replaces the handlers when it starts, so this comes after it."""
+        """Listen inside the block."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.interrupt)
@@ -50,9 +51,20 @@ class Interrupts:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
 
+    @contextmanager
+    def breaking_off(self) -> Iterator[None]:
+        """Let the first interrupt cancel the task that is inside the block: nothing has been told to trade yet."""
+        self._breaks_off = asyncio.current_task()
+        try:
+            yield
+        finally:
+            self._breaks_off = None
+
     def interrupt(self) -> None:
         """Count one."""
         (self.second if self.first.is_set() else self.first).set()
+        if self._breaks_off is not None:
+            self._breaks_off.cancel()
 
 
 class Session:
@@ -67,15 +79,16 @@ class Session:
         terminal: Terminal,
         simulator: Simulator | None,
         until_done: bool,
+        interrupts: Interrupts,
     ) -> None:
-        """Wire the parts."""
+        """Wire the parts; `interrupts` are heard already."""
         self._supervision = supervision
         self._config = config
         self._server = server
         self._terminal = terminal
         self._simulator = simulator
         self._until_done = until_done
-        self._interrupts = Interrupts()
+        self._interrupts = interrupts
         self._tasks = Tasks("session", _complain)
         self._show = Tasks("terminal", _complain)
 
@@ -85,19 +98,18 @@ class Session:
         Raises:
             JournalError: the supervisor's own stream cannot be used; nothing was started.
         """
-        with self._interrupts.heard():
-            await self._supervision.start()
-            try:
-                await self._server.serve(self._look)
-                self._show.start("terminal", self._terminal.show(self._look, self._footer()))
-                if self._simulator is not None:
-                    self._tasks.start("simulator", self._simulator.keep(self._supervision.notice))
-                return await self._wait()
-            except (JournalError, OSError) as error:
-                await self._broken(f"{type(error).__name__}: {error}")
-                return PARKED
-            finally:
-                await self._close()
+        await self._supervision.start()
+        try:
+            await self._server.serve(self._look)
+            self._show.start("terminal", self._terminal.show(self._look, self._footer()))
+            if self._simulator is not None:
+                self._tasks.start("simulator", self._simulator.keep(self._supervision.notice))
+            return await self._wait()
+        except (JournalError, OSError) as error:
+            await self._broken(f"{type(error).__name__}: {error}")
+            return PARKED
+        finally:
+            await self._close()
 
     async def _wait(self) -> int:
         """Wait for whatever comes first, end the show, and say what it was."""

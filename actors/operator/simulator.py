@@ -18,6 +18,7 @@ import psutil
 import structlog
 from pydantic import Field, ValidationError
 
+from actors.hosting.family import MARK
 from actors.hosting.process import gone, lives
 from actors.supervision.build import code_root
 from strategies.domain.model import Value
@@ -47,6 +48,10 @@ _log = structlog.get_logger(__name__)
 
 class SimulatorError(Exception):
     """The simulator could not be started. The text is its own complaint."""
+
+
+class NoSimulatorError(SimulatorError):
+    """Nobody runs a simulator here."""
 
 
 class SimulatedVenue(Value):
@@ -136,7 +141,7 @@ class Simulator:
 
     @property
     def _paper(self) -> Path:
-        return self._folder / "running.json"
+        return _paper(self._folder)
 
     async def _launch(self, arguments: Sequence[str]) -> SimulatorAddresses:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -173,13 +178,7 @@ class Simulator:
         return self._addresses
 
     def _earlier(self) -> tuple[psutil.Process, Running] | None:
-        try:
-            running = Running.model_validate_json(self._paper.read_text(encoding="utf-8"))
-            process = psutil.Process(running.pid)
-            same = process.create_time() == running.created_at
-        except (OSError, ValidationError, psutil.NoSuchProcess):
-            return None
-        return (process, running) if same and lives(process) else None
+        return _find(self._folder)
 
     def _fixed_ports(self) -> tuple[str, ...]:
         said: Mapping[str, Any] = self.addresses.model_dump()
@@ -190,10 +189,41 @@ class Simulator:
         return tuple(fixed)
 
 
+def running_simulator(folder: Path) -> SimulatorAddresses:
+    """Return where the simulator is that somebody else runs with its papers in `folder`.
+
+    Raises:
+        NoSimulatorError: none runs.
+    """
+    found = _find(folder)
+    if found is None:
+        raise NoSimulatorError(
+            f"No simulator runs ({_paper(folder)} names none that lives), and simulated positions live nowhere else: "
+            "start the deployment first."
+        )
+    return found[1].addresses
+
+
+def _paper(folder: Path) -> Path:
+    return folder / "running.json"
+
+
+def _find(folder: Path) -> tuple[psutil.Process, Running] | None:
+    try:
+        running = Running.model_validate_json(_paper(folder).read_text(encoding="utf-8"))
+        process = psutil.Process(running.pid)
+        same = process.create_time() == running.created_at
+    except (OSError, ValidationError, psutil.NoSuchProcess):
+        return None
+    return (process, running) if same and lives(process) else None
+
+
 def _environment() -> dict[str, str]:
     """Return an environment in which the code is found, whatever the working directory."""
     known = os.environ.get("PYTHONPATH", "")
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(code_root()), known]))}
+    # Started again while Ray starts, it must not pass for one of Ray's processes.
+    mine = {name: value for name, value in os.environ.items() if name != MARK}
+    return mine | {"PYTHONPATH": os.pathsep.join(filter(None, [str(code_root()), known]))}
 
 
 def _lives(process: psutil.Process) -> bool:

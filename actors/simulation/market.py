@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from actors.simulation.scenario import VENUE_OF, Scenario
+from actors.simulation.scenario import VENUE_OF, Scenario, Trouble
 from strategies.domain.ids import InstrumentId, Timestamp, VenueSymbol
 from strategies.domain.money import ZERO
 from venues.simulator.exchange import Exchange
@@ -44,6 +44,18 @@ class Watched(Floor):
     """A floor that calls out after everything that happened on it."""
 
     watcher: Callable[[], None] = staticmethod(lambda: None)
+    count: Count = staticmethod(lambda _: None)
+
+    def next_delay(self, account: str) -> float:
+        """See `Floor.next_delay`."""
+        delay_s = super().next_delay(account)
+        if delay_s > 0:
+            self.count(Trouble.LATE_ORDER)
+        return delay_s
+
+    def clear_delays(self) -> None:
+        """Let no order be late any more."""
+        self._delays.clear()
 
     def pump(self) -> None:
         """See `Floor.pump`."""
@@ -68,11 +80,13 @@ class Market:
         self._net = ZERO
         self._changed_at = truth()
         self._naked_since: Timestamp | None = None
-        self.floors = {venue: self._floor(venue, scenario, count) for venue in SYMBOLS}
+        self.faults = {venue: CountingFaults(count) for venue in SYMBOLS}
+        self.floors = {venue: self._floor(venue, scenario) for venue in SYMBOLS}
         for account, venue in VENUE_OF.items():
             self.floors[venue].exchange.add_account(account, COLLATERAL, truth())
         for floor in self.floors.values():
             floor.watcher = self.watch
+            floor.count = count
 
     def floor_of(self, account: str) -> Watched:
         """Return the floor an account trades on."""
@@ -114,7 +128,7 @@ class Market:
             self.naked_s += interval_s
             self._naked_since = None
 
-    def _floor(self, venue: str, scenario: Scenario, count: Count) -> Watched:
+    def _floor(self, venue: str, scenario: Scenario) -> Watched:
         lighter = venue == "lighter"
         rules = VenueRules(
             venue=venue,
@@ -150,5 +164,5 @@ class Market:
             lambda: Timestamp(self._truth() + self.skew_ms.get(venue, 0)),
             latency_s=scenario.venue_latency_s,
         )
-        floor.faults = CountingFaults(count)
+        floor.faults = self.faults[venue]
         return floor

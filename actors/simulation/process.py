@@ -158,7 +158,6 @@ class Line:
         if trouble is Trouble.CALL_TWICE:
             self._process.answer(call()).add_done_callback(_forget)
         result = await answer
-        await asyncio.sleep(self._latency_s)
         if trouble is Trouble.CALL_ANSWER_LOST:
             await asyncio.sleep(CALL_TIMEOUT_S)
             raise ActorUnreachableError("the answer was lost")

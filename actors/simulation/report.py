@@ -8,6 +8,7 @@ from actors.simulation.play import Played
 from actors.simulation.scenario import Trouble
 
 _PER_MINUTE = 60
+_MS = 1000
 
 
 @dataclass(slots=True)
@@ -20,6 +21,7 @@ class Tally:
     cycles: int = 0
     virtual_s: float = 0.0
     steps: int = 0
+    cpu_s: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     naked: list[float] = field(default_factory=list)
     """Naked seconds of each seed."""
@@ -51,6 +53,7 @@ class Tally:
         self.cycles += other.cycles
         self.virtual_s += other.virtual_s
         self.steps += other.steps
+        self.cpu_s += other.cpu_s
         self.faults.update(other.faults)
         self.naked.extend(other.naked)
         self.naked_usd_s.extend(other.naked_usd_s)
@@ -70,6 +73,7 @@ def table(tally: Tally, wall_s: float) -> str:
     lines = [
         f"seeds             {tally.seeds} ({tally.twice} of them twice: the same journal bytes)",
         f"seeds a second    {tally.seeds / wall_s:.1f} ({wall_s:.1f} s)",
+        f"CPU a seed        {tally.cpu_s / (tally.seeds + tally.twice) * _MS:.0f} ms",
         f"virtual time      {tally.virtual_s:.0f} s in {tally.steps} steps",
         f"crashes           {tally.faults[Trouble.CRASH]}",
         f"cycles            {tally.cycles}, {tally.cycles / wall_s * _PER_MINUTE:.0f} a minute",

@@ -23,6 +23,8 @@ class Trouble(StrEnum):
     LATE_ANSWER = "late answer"
     REFUSED = "refused connection"
     RESET = "reset"
+    LATE_ORDER = "late order"
+    """An order reaches the venue when nobody waits for its answer any more."""
     SERVER_ERROR = "5xx, not executed"
     SERVER_ERROR_AFTER = "5xx, executed"
     RATE_LIMITED = "429"
@@ -56,6 +58,7 @@ WEIGHTS: dict[Trouble, int] = {
     Trouble.LATE_ANSWER: 4,
     Trouble.REFUSED: 3,
     Trouble.RESET: 3,
+    Trouble.LATE_ORDER: 5,
     Trouble.SERVER_ERROR: 3,
     Trouble.SERVER_ERROR_AFTER: 3,
     Trouble.RATE_LIMITED: 2,
@@ -145,7 +148,7 @@ class Scenario:
 def draw_scenario(seed: int) -> Scenario:
     """Return the scenario of a seed: the same one, whenever it is asked for."""
     dice = Random(f"scenario {seed}")  # noqa: S311 - seeded dice are the point of a simulation
-    calm_at_s = dice.choice((2.0, 4.0, 6.0))
+    calm_at_s = dice.choice((1.5, 3.0, 5.0))
     count = dice.choice(_STORM_LENGTHS)
     return Scenario(
         seed=seed,
@@ -166,10 +169,10 @@ def _params(dice: Random) -> dict[str, Any]:
         "leverage": dice.choice(("50", "50", "20")),
         "test_mode": dice.random() < 0.1,  # noqa: PLR2004 - one in ten
         "max_cycles": dice.choice((1, 1, 2)),
-        "timeout_s": dice.choice(("1.5", "3")),
+        "timeout_s": dice.choice(("1", "2")),
         "wait_min_s": "0.05",
         "wait_max_s": "0.3",
-        "poll_interval_s": "0.5",
+        "poll_interval_s": "0.8",
         "cycle_pause_s": "0.2",
         "look_retry_s": "0.1",
         "look_timeout_s": "3",

@@ -16,6 +16,7 @@ _TOO_MANY_REQUESTS = 429
 _UNAVAILABLE = 503
 _LATE_MS = 7000
 """The longest that an answer or an event is late: longer than a write lives."""
+_MS = 1000
 _LASTING_S = 3.0
 """The longest that a frozen stream, a skewed clock, a thin book or a full disk lasts."""
 _REPEATS = 4
@@ -74,6 +75,7 @@ class Storm:
         world.disk.on_write.clear()
         for floor in world.market.floors.values():
             floor.faults.clear()
+            floor.clear_delays()
             floor.exchange.set_depth(SYMBOLS[floor.exchange.rules.venue], Decimal(1), floor.now())
         world.market.skew_ms.clear()
         world.skew_ms.clear()
@@ -95,10 +97,10 @@ class Storm:
 
     def _add_fault(self, happening: Happening) -> None:
         trouble, account = happening.trouble, happening.target
-        floor = self._world.market.floor_of(account)
+        faults = self._world.market.faults[VENUE_OF[account]]
         kind = _REQUEST_FAULTS.get(trouble) or _ENGINE_FAULTS.get(trouble) or _STREAM_FAULTS[trouble]
         action = f"stream:{happening.action}" if trouble in _STREAM_FAULTS else happening.action
-        fault = floor.faults.add(
+        fault = faults.add(
             Fault(
                 kind,
                 VENUE_OF[account],
@@ -110,7 +112,7 @@ class Storm:
                 fraction=Decimal(round(happening.size, 2)).quantize(Decimal("0.01")),
             )
         )
-        floor.faults.names[fault.fault_id] = trouble.value
+        faults.names[fault.fault_id] = trouble.value
 
     def _soon(self, happening: Happening, strike: Callable[[], None]) -> None:
         """Strike between two steps of the loop, so many from now."""
@@ -130,6 +132,10 @@ class Storm:
 
     def _ghost(self, happening: Happening) -> None:
         self._soon(happening, lambda: self._world.haunt(happening.target))
+
+    def _delay_order(self, happening: Happening) -> None:
+        world, account = self._world, happening.target
+        world.market.floor_of(account).delay_order(account, _LATE_MS / _MS * happening.size)
 
     def _freeze(self, happening: Happening) -> None:
         world, account = self._world, happening.target
@@ -198,6 +204,7 @@ class Storm:
 _STRIKES: dict[Trouble, Callable[[Storm, Happening], None]] = {
     Trouble.CRASH: Storm._crash,  # noqa: SLF001 - the table belongs to the class
     Trouble.GHOST: Storm._ghost,  # noqa: SLF001 - the same
+    Trouble.LATE_ORDER: Storm._delay_order,  # noqa: SLF001 - the same
     Trouble.STREAM_FROZEN: Storm._freeze,  # noqa: SLF001 - the same
     Trouble.CLOCK_SKEWED: Storm._skew,  # noqa: SLF001 - the same
     Trouble.LIQUIDATION: Storm._liquidate,  # noqa: SLF001 - the same

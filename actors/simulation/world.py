@@ -31,6 +31,7 @@ _MS = 1000
 GROUP_SPEC = GroupSpec.model_validate({"group": "sim", "instrument_id": ETH, "legs": LEGS})
 TUNING = AccountTuning(
     answer_look_after_s=0.5,
+    resolve_every_s=0.2,
     look_backoff_s=0.2,
     look_backoff_max_s=2.0,
     adjust_confirm_s=0.3,
@@ -227,7 +228,9 @@ class World:
     def _on_ended(self, process: Process, reason: str) -> None:
         if process.dead:
             return
-        if "overtaken" not in reason and "later incarnation" not in reason:
+        # A ghost is fenced. What it stumbles over first, its successor's deeds or its lost epoch, is all the same.
+        haunts = process.over.done()
+        if not haunts and "overtaken" not in reason and "later incarnation" not in reason:
             self.complain(f"{process.name} ended by itself: {reason}")
         self._bury(process, f"ended by itself: {reason}")
 

@@ -23,6 +23,11 @@ class Wish(Value):
         """Return the actor's name among all: its journal stream."""
         return f"{self.kind}/{self.name}"
 
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """Return the streams whose owners must not act beside this actor: they are fenced when it starts."""
+        return ()
+
 
 class AccountWish(Wish):
     """An account that shall live."""
@@ -35,11 +40,25 @@ class GroupWish(Wish):
 
     accounts: tuple[AccountId, ...]
     operator_state: OperatorState
+    flatten_spec: str = Field(description="JSON of the spec of the group's way out")
+    flatten_hash: str = Field(description="as `settings_hash`, of the way out")
 
     @property
     def group(self) -> GroupId:
         """Return the group's id."""
         return GroupId(self.name)
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """Return the group's other stream: its strategy and its way out never run at once."""
+        other = ActorKind.GROUP if self.kind is ActorKind.FLATTEN else ActorKind.FLATTEN
+        return (f"{other}/{self.name}",)
+
+    def way_out(self) -> "GroupWish":
+        """Return the wish for an actor that gets the group out and does nothing else."""
+        return self.model_copy(
+            update={"kind": ActorKind.FLATTEN, "spec": self.flatten_spec, "settings_hash": self.flatten_hash}
+        )
 
 
 class Desired(Value):

@@ -33,7 +33,7 @@ async def unwind(supervision: Supervision, timeout_s: float, enough: asyncio.Eve
     groups = supervision.groups
     await supervision.note(UNWINDING, {"groups": sorted(groups)})
     for keeper in groups.values():
-        if not keeper.over or open_now(keeper):
+        if not keeper.taken and (not keeper.over or open_now(keeper)):
             keeper.tell(
                 Order(state=OperatorState.FLATTEN, by=BY_INTERRUPT, reason="the supervisor was told to end (unwind)")
             )
@@ -59,6 +59,8 @@ def open_now(keeper: GroupKeeper) -> tuple[str, ...]:
 
 
 def _unwound(keeper: GroupKeeper) -> bool:
+    if keeper.taken:
+        return True
     if keeper.undelivered or open_now(keeper):
         return False
     status = keeper.status
@@ -68,6 +70,8 @@ def _unwound(keeper: GroupKeeper) -> bool:
 
 def _say(name: str, keeper: GroupKeeper, *, keeping: bool) -> str:
     still = open_now(keeper)
+    if keeper.taken:
+        return f"Group {name} was {keeper.parked or f'taken over; {keeper.taken} has not said how it ended'}."
     if keeper.status is None:
         return f"Group {name} never reported: look at its accounts."
     if not still:

@@ -16,6 +16,7 @@ from actors.hosting.protocol import Assignment, HostLink, HostPhase, Place, Puls
 from actors.journal.protocol import JournalError, JournalStore
 from actors.restart import Escalate, Restart, RestartPolicy, decide
 from actors.supervision.desired import Wish
+from actors.supervision.takeover import is_panic
 from strategies.domain.ids import AccountId, Timestamp
 
 LOOK_EVERY_S = 1.0
@@ -99,6 +100,17 @@ class Keeper(ABC):
         self.parting = ""
         """What has to be said of how it ended."""
         self._escalated = False
+        self._claimed: int | None = None
+        """Epoch of the latest incarnation that is known; None = none was."""
+        self._successor: Wish | None = None
+        """What lives next in place of what has lived so far; None = the same."""
+        self._replace = ""
+        """Why the living incarnation has to make room; empty = it has not."""
+
+    @property
+    def coming(self) -> Wish:
+        """Return what shall live next."""
+        return self._successor or self.wish
 
     # --- what an account and a group do differently ---------------------------------------------------------------
 
@@ -122,16 +134,25 @@ class Keeper(ABC):
     def _may_go_on(self) -> str:
         """Say, after an escalation, why no further successor makes sense; empty = it does."""
 
+    @abstractmethod
+    async def _given_away(self, holder: str) -> None:
+        """Tell others that a panic, `holder`, has taken the actor over."""
+
+    async def _afterwards(self) -> None:  # noqa: B027 - most have nothing left to do
+        """Do what is left to do when no further successor will be started."""
+
     # --- life -----------------------------------------------------------------------------------------------------
 
     async def run(self, adopted: HostLink | None = None) -> None:
         """Keep the actor alive until `stop`, beginning with a process that lives already if there is one."""
         try:
+            self._succeed()
             if adopted is not None:
                 self.life.starts += 1
                 await self._attend(adopted)
             while not self._stopping.is_set() and not self.life.gave_up:
                 await self._next_life()
+            await self._afterwards()
             self.parting = await self._end()
         finally:
             self._over.set()
@@ -143,10 +164,13 @@ class Keeper(ABC):
         return self.parting
 
     async def _next_life(self) -> None:
-        if self.life.deaths:
+        if self.life.deaths and self._successor is None:
             await self._wait_for_turn()
             if self._stopping.is_set() or self.life.gave_up:
                 return
+        self._succeed()
+        if await self._taken_over():
+            return
         self.life.liveness = Liveness.STARTING
         begin = asyncio.ensure_future(self._begin())
         stop = asyncio.ensure_future(self._stopping.wait())
@@ -166,6 +190,31 @@ class Keeper(ABC):
             return
         await self._attend(link)
 
+    def _succeed(self) -> None:
+        """Let the successor's life begin without the faults of what was before it."""
+        if self._successor is not None:
+            self.wish, self._successor = self._successor, None
+            self.life.deaths = []
+            self._escalated, self._claimed = False, None
+
+    async def _taken_over(self) -> bool:
+        """Say whether a panic owns the actor now. It has killed the process: nothing is started against it."""
+        if self._claimed is None:
+            return False
+        try:
+            epoch, holder = await self._office.store.owner(self.wish.stream)
+        except JournalError:
+            return False  # whoever claims next meets it again, and says so
+        if epoch <= self._claimed or not is_panic(holder):
+            return False
+        self.give_way(holder)
+        await self._given_away(holder)
+        return True
+
+    def give_way(self, holder: str) -> None:
+        """Start no successor any more: a panic, `holder`, acts now."""
+        self.life.gave_up = f"taken over by {holder}"
+
     async def _end(self) -> str:
         link = self.link
         if link is None:
@@ -181,6 +230,9 @@ class Keeper(ABC):
     async def _begin(self) -> HostLink:
         places = await self._places()
         epoch = await self._office.store.claim(self.wish.stream, self._office.holder)
+        for rival in self.wish.rivals:
+            if (await self._office.store.owner(rival))[0]:
+                await self._office.store.claim(rival, self._office.holder)
         link = await self._office.spares.take()
         assignment = Assignment(
             kind=self.wish.kind,
@@ -199,6 +251,7 @@ class Keeper(ABC):
             await self._bury(link)
             raise
         self.life.starts += 1
+        self._claimed = epoch
         return link
 
     async def _attend(self, link: HostLink) -> None:
@@ -217,7 +270,8 @@ class Keeper(ABC):
             for each in (watch, look, stop):
                 each.cancel()
             await asyncio.gather(watch, look, stop, return_exceptions=True)
-        self._died(reason)
+        self._replace = ""
+        self._died(reason, blameless=link.fallen)
         self.link = None
         self.life.place = None
         await self._bury(link)
@@ -241,6 +295,8 @@ class Keeper(ABC):
                     self.life.liveness = Liveness.ALIVE
                     self.life.heard_at = self._office.now()
                 missed = 0
+                if self._replace or self.life.gave_up:
+                    return self._replace or self.life.gave_up
             except ActorUnreachableError as error:
                 missed += 1
                 _log.warning("no_answer", actor=self.wish.stream, missed=missed, error=str(error))
@@ -255,6 +311,7 @@ class Keeper(ABC):
         self.life.pid = pulse.pid
         if pulse.assignment is not None:
             self.life.epoch = pulse.assignment.epoch
+            self._claimed = self._claimed or pulse.assignment.epoch
         if pulse.phase in {HostPhase.FAILED, HostPhase.STOPPED}:
             return pulse.failure or f"it is {pulse.phase}"
         if pulse.loop_age_s > LOOP_AGE_LIMIT_S:
@@ -263,10 +320,12 @@ class Keeper(ABC):
             return f"it has not come up within {START_LIMIT_S:.0f} s"
         return ""
 
-    def _died(self, reason: str) -> None:
+    def _died(self, reason: str, *, blameless: bool = False) -> None:
+        """Take note of a death; one that took everybody along says nothing against this actor."""
         self.life.liveness = Liveness.DEAD
         self.life.last_death = reason
-        self.life.deaths = [*self.life.deaths[-_DEATHS_KEPT:], self._office.now()]
+        if not blameless:
+            self.life.deaths = [*self.life.deaths[-_DEATHS_KEPT:], self._office.now()]
         _log.error("actor_died", actor=self.wish.stream, epoch=self.life.epoch, pid=self.life.pid, reason=reason)
 
     async def _bury(self, link: HostLink) -> None:
@@ -285,6 +344,8 @@ class Keeper(ABC):
                     self._escalated = True
                     _log.critical("escalated", actor=self.wish.stream, reason=reason, last=self.life.last_death)
                     await self._escalate(f"{self.wish.stream} {reason}; the last time: {self.life.last_death}")
+                if self._successor is not None:
+                    return
                 self.life.gave_up = self._may_go_on()
                 if self.life.gave_up:
                     _log.critical("gave_up", actor=self.wish.stream, reason=self.life.gave_up)

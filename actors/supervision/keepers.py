@@ -1,4 +1,8 @@
-"""The two kinds of keepers: of an account, which has to be armed, and of a group, which has to know its accounts."""
+"""The two kinds of keepers: of an account, which has to be armed, and of a group, which has to know its accounts.
+
+A group whose strategy cannot go on (it decides no more, or dies too often) gets out by another actor: the way out,
+which closes every leg and does nothing else.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -6,11 +10,13 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from actors.actor import AccountStatus, ActorUnreachableError, GroupStatus
-from actors.hosting.protocol import HostLink, Place
+from actors.hosting.protocol import ActorKind, HostLink, Place
+from actors.journal.protocol import JournalError
 from actors.restart import RestartPolicy
 from actors.supervision.desired import AccountWish, GroupWish
 from actors.supervision.flatness import open_legs
 from actors.supervision.keeper import Keeper, Office
+from actors.supervision.takeover import has_ended
 from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId
@@ -24,7 +30,9 @@ _PLACES_WAIT_S = 30.0
 _PLACES_POLL_S = 0.05
 """How often it looks meanwhile."""
 _FLATTEN_ATTEMPTS = 5
-"""Further lives of a group that died too often, each only to flatten. Then a person has to look."""
+"""Lives of a group's way out that end by themselves. Then a person has to look."""
+_TAKEN_POLL_S = 1.0
+"""How often it is looked whether a panic has said how it ended."""
 
 _log = structlog.get_logger(__name__)
 
@@ -52,6 +60,7 @@ class AccountKeeper(Keeper):
         on_up: Callable[["AccountKeeper"], Awaitable[None]],
         on_escalation: Callable[["AccountKeeper", str], Awaitable[None]],
         still_needed: Callable[["AccountKeeper"], bool],
+        on_taken: Callable[[Keeper, str], Awaitable[None]],
     ) -> None:
         """See `Keeper`. `still_needed` says whether a group of this account is not over yet."""
         super().__init__(wish, policy, office)
@@ -61,6 +70,7 @@ class AccountKeeper(Keeper):
         self._on_up = on_up
         self._on_escalation = on_escalation
         self._still_needed = still_needed
+        self._on_taken = on_taken
 
     async def _places(self) -> dict[AccountId, Place]:
         return {}
@@ -82,6 +92,9 @@ class AccountKeeper(Keeper):
         # A flatten needs the account: it comes back, at the policy's slowest pace, while a group of it is not over.
         return "" if self._still_needed(self) else "it died too often, and no group needs it any more"
 
+    async def _given_away(self, holder: str) -> None:
+        await self._on_taken(self, holder)
+
 
 class GroupKeeper(Keeper):
     """Keeps one group actor alive, tells it where its accounts are, and brings it the operator's and our own word."""
@@ -94,8 +107,13 @@ class GroupKeeper(Keeper):
         *,
         places: Callable[[], Mapping[AccountId, Place]],
         on_parking: Callable[["GroupKeeper", str], Awaitable[None]],
+        on_parked: Callable[["GroupKeeper"], None],
+        on_taken: Callable[[Keeper, str], Awaitable[None]],
     ) -> None:
-        """See `Keeper`. `places` tells where accounts live now; `on_parking` hears why a group is given up."""
+        """See `Keeper`. `places` tells where accounts live now.
+
+        `on_parking` hears why a group is given up, `on_parked` that it is out, `on_taken` of a panic.
+        """
         super().__init__(wish, policy, office)
         self.group_wish = wish
         self.status: GroupStatus | None = None
@@ -103,10 +121,15 @@ class GroupKeeper(Keeper):
         """Why the group is being flattened and parked; empty = it is not."""
         self.parked = ""
         """How the parking ended; empty = not ended."""
+        self.taken = ""
+        """Which panic has taken the group over; empty = none."""
         self._orders: list[Order] = []
         self._told: dict[AccountId, Place] = {}
         self._known_places = places
         self._on_parking = on_parking
+        self._on_parked = on_parked
+        self._on_taken = on_taken
+        self._way_out = False
         self._flattens = 0
 
     # --- what others ask ------------------------------------------------------------------------------------------
@@ -121,6 +144,24 @@ class GroupKeeper(Keeper):
             self.parking = reason
             self.tell(Order(state=OperatorState.FLATTEN, by=BY_SUPERVISOR, reason=reason))
 
+    def take_way_out(self, reason: str) -> None:
+        """Flatten for good, by the way out in place of the strategy. Repeating it changes nothing."""
+        self.park(reason)
+        if not self._way_out:
+            self._way_out = True
+            self._successor = self.group_wish.way_out()
+
+    @property
+    def coming_group(self) -> GroupWish:
+        """Return what shall live next, as a group's wish."""
+        return self.group_wish.way_out() if self._way_out else self.group_wish
+
+    def give_way(self, holder: str) -> None:
+        """See `Keeper.give_way`. Repeating it changes nothing."""
+        super().give_way(holder)
+        self.taken = holder
+        self.parking = self.parking or self.life.gave_up
+
     @property
     def undelivered(self) -> int:
         """Return how many orders the group has not journaled yet."""
@@ -134,8 +175,8 @@ class GroupKeeper(Keeper):
     @property
     def trouble(self) -> str:
         """Say why the group ended badly; empty = it has not (yet)."""
-        if self.parked:
-            return self.parked
+        if self.parked or self.taken:
+            return self.parked  # a panic is not over before it has said so
         if self.life.gave_up:
             return self.life.gave_up
         if self.status is not None and self.status.view.outcome is Outcome.PARKED:
@@ -194,22 +235,45 @@ class GroupKeeper(Keeper):
         return True
 
     async def _look_at_stop(self, status: GroupStatus) -> None:
-        """A group that no longer decides cannot flatten itself: say so at once, and do not pretend."""
-        if status.stopped and not self.parked:
-            if not self.parking:
-                self.parking = status.stopped
-                await self._on_parking(self, status.stopped)
+        """A group that decides no more cannot flatten itself: the way out takes its place."""
+        if not status.stopped_for_good or self.parked:
+            return
+        reason = f"it decides no more, at journal seq {status.journal_seq} of {self.wish.stream} ({status.stopped})"
+        if self._way_out:
             still = "; ".join(open_legs(status.view))
-            self.parked = f"it decides no more ({status.stopped})" + (f"; NOT FLAT: {still}" if still else "; flat")
+            self.parked = f"{reason}; NOT CONFIRMED FLAT: {still or 'flat when last heard'}"
+            return
+        await self._on_parking(self, reason)
+        self.take_way_out(reason)
+        self._replace = f"the way out takes its place: {reason}"
 
     def _look_at_parking(self, status: GroupStatus) -> None:
-        still = open_legs(status.view)
-        if not still and status.view.operator_state is OperatorState.FLATTEN:
+        view = status.view
+        confirmed = view.outcome is Outcome.FINISHED or not self._way_out
+        if confirmed and not open_legs(view) and view.operator_state is OperatorState.FLATTEN:
             self.parked = f"flattened and parked: {self.parking}"
             _log.critical("group_parked", group=self.wish.name, reason=self.parking, flat=True)
+            self._on_parked(self)
 
     async def _escalate(self, reason: str) -> None:
-        await self._on_parking(self, reason)
+        if not self._way_out:
+            await self._on_parking(self, reason)
+            self.take_way_out(reason)
+
+    async def _given_away(self, holder: str) -> None:
+        await self._on_taken(self, holder)
+
+    async def _afterwards(self) -> None:
+        """While a panic acts, wait for its word."""
+        while self.taken and not self.parked and not self._stopping.is_set():
+            try:
+                _, holder = await self._office.store.owner(f"{ActorKind.GROUP}/{self.wish.name}")
+            except JournalError as error:
+                _log.warning("owner_not_readable", group=self.wish.name, error=str(error))
+            else:
+                if has_ended(holder):
+                    self.parked = f"taken over; {holder}"
+            await self._sleep(_TAKEN_POLL_S)
 
     def _may_go_on(self) -> str:
         if self.parked or self.finished:

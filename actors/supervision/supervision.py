@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from actors.actor import ActorUnreachableError
-from actors.hosting.protocol import HostLink, Hosts, Place
+from actors.hosting.protocol import HostLink, Hosts, HostsUnavailableError, Place
 from actors.journal.protocol import Entry, Journal, JournalError, JournalStore, StaleEpochError
 from actors.supervision.desired import Desired, Found, Plan, plan
-from actors.supervision.keeper import Chance, Office
+from actors.supervision.keeper import Chance, Keeper, Office
 from actors.supervision.keepers import AccountKeeper, GroupKeeper, Order, deliver_places
 from actors.supervision.past import PARKING, RELEASED, recall
 from actors.supervision.settings import SupervisorConfig
 from actors.supervision.spares import Spares
+from actors.supervision.takeover import is_panic
 from actors.tasks import Tasks
 from strategies.domain.ids import AccountId, GroupId, Timestamp
 
@@ -26,6 +27,8 @@ _OWNER_CHECK_S = 5.0
 """How often it is looked whether another supervisor has taken over."""
 _SETTLE_POLL_S = 0.2
 """How often it is looked whether everybody has come up, before spares are made."""
+_RENEW_RETRY_S = 2.0
+"""Wait before Ray is started or looked for again: nothing of ours lives meanwhile, and positions may be open."""
 
 _log = structlog.get_logger(__name__)
 
@@ -78,6 +81,7 @@ class Supervision:
         self._journal: Journal | None = None
         self._tasks = Tasks("supervisor", self._task_failed)
         self._failed: asyncio.Future[str] | None = None
+        self._given_away: list[GroupKeeper] = []
         self.spares = Spares(hosts, config.spares, self._tasks)
         office = Office(
             spares=self.spares,
@@ -98,11 +102,20 @@ class Supervision:
                 on_up=self._account_up,
                 on_escalation=self._account_escalated,
                 still_needed=self._account_needed,
+                on_taken=self._taken_over,
             )
             for account, wish in desired.accounts.items()
         }
         self.groups: dict[GroupId, GroupKeeper] = {
-            group: GroupKeeper(wish, config.groups, office, places=self.places, on_parking=self._group_parking)
+            group: GroupKeeper(
+                wish,
+                config.groups,
+                office,
+                places=self.places,
+                on_parking=self._group_parking,
+                on_parked=self._group_parked,
+                on_taken=self._taken_over,
+            )
             for group, wish in desired.groups.items()
         }
 
@@ -119,14 +132,16 @@ class Supervision:
         self._journal = await self._store.open(STREAM, self.epoch)
         await self._recall()
         found, links = await self._look_around()
-        epochs = {wish.stream: (await self._store.owner(wish.stream))[0] for wish in self._desired.wishes()}
-        todo = plan(self._desired, found, epochs, self._build)
+        wanted = self._wanted()
+        epochs = {wish.stream: (await self._store.owner(wish.stream))[0] for wish in wanted.wishes()}
+        todo = plan(wanted, found, epochs, self._build)
         await self.record("Started", {"adopt": sorted(todo.adopt), "start": list(todo.start), "build": self._build})
         await asyncio.gather(*(self._remove(links[each.place], each.reason) for each in todo.remove))
         for keeper in (*self.accounts.values(), *self.groups.values()):
-            place = todo.adopt.get(keeper.wish.stream)
-            self._tasks.start(keeper.wish.stream, keeper.run(links[place] if place is not None else None))
+            place = todo.adopt.get(keeper.coming.stream)
+            self._tasks.start(keeper.coming.stream, keeper.run(links[place] if place is not None else None))
         self._tasks.start("beat", self._beat())
+        self._tasks.start("hosts", self._keep_hosts())
         return todo
 
     async def stop(self) -> tuple[str, ...]:
@@ -198,14 +213,32 @@ class Supervision:
         past = recall(await self._journal.read())
         for group, reason in past.parked.items():
             if group in self.groups and group not in self._release:
-                self.groups[group].park(reason)
-        back = sorted((past.unwound - set(past.parked)) | (self._release & set(past.parked)))
+                self.groups[group].take_way_out(reason)
+        taken = await self._taken_meanwhile()
+        for group in taken.keys() - past.parked.keys() - self._release:
+            self.groups[group].take_way_out(taken[group])
+            await self._note_parking(group, taken[group])
+        back = sorted((past.unwound - set(past.parked)) | (self._release & (set(past.parked) | set(taken))))
         for group in back:
             if group in self.groups:
                 state = self.groups[group].group_wish.operator_state
                 self.groups[group].tell(Order(state=state, by="config", reason="flattened before; to go on now"))
         if back:
             await self.record(RELEASED, {"groups": back})
+
+    async def _taken_meanwhile(self) -> dict[GroupId, str]:
+        """Return the groups that a panic has taken over while no supervisor saw it, and which panic."""
+        found = {}
+        for name, keeper in self.groups.items():
+            _, holder = await self._store.owner(keeper.group_wish.stream)
+            if is_panic(holder):
+                found[name] = f"taken over: {holder}"
+        return found
+
+    def _wanted(self) -> Desired:
+        """Return what shall live: of a parked group, its way out."""
+        groups = {name: keeper.coming_group for name, keeper in self.groups.items()}
+        return self._desired.model_copy(update={"groups": groups})
 
     async def _look_around(self) -> tuple[list[Found], dict[Place, HostLink]]:
         links = {link.place: link for link in await self._hosts.discover()}
@@ -233,8 +266,24 @@ class Supervision:
     async def _group_parking(self, group: GroupKeeper, reason: str) -> None:
         """Flatten and park, latched: written down first, so that a new supervisor knows it, too."""
         group.park(reason)
-        await self.note(PARKING, {"group": group.wish.name, "reason": reason})
+        await self._note_parking(group.group_wish.group, reason)
         self.notice(f"Group {group.wish.name} is being flattened and parked: {reason}.")
+
+    def _group_parked(self, group: GroupKeeper) -> None:
+        self.notice(f"Group {group.wish.name} is flat by its venues' word and parked; --release lets it go on.")
+
+    async def _taken_over(self, keeper: Keeper, holder: str) -> None:
+        """A panic has taken an actor: its groups are out of our hands, and stay so until a person releases them."""
+        for group in self.groups.values():
+            concerned = keeper.account in group.group_wish.accounts if isinstance(keeper, AccountKeeper) else False
+            if (concerned or group is keeper) and group not in self._given_away:
+                self._given_away.append(group)
+                group.give_way(holder)
+                await self._note_parking(group.group_wish.group, f"taken over by {holder}")
+                self.notice(f"Group {group.wish.name} is taken over by {holder}, and parked: its actors stay down.")
+
+    async def _note_parking(self, group: GroupId, reason: str) -> None:
+        await self.note(PARKING, {"group": group, "reason": reason})
 
     def _account_needed(self, account: AccountKeeper) -> bool:
         return any(account.account in group.group_wish.accounts and not group.over for group in self.groups.values())
@@ -256,6 +305,26 @@ class Supervision:
                 filled = True
                 self.spares.fill()
             await asyncio.sleep(_SETTLE_POLL_S)
+
+    async def _keep_hosts(self) -> None:
+        """Have what carries the actors anew when it breaks down; their keepers bring them back as after any death."""
+        while True:
+            reason = await self._hosts.lost()
+            self.notice(f"Ray is lost: {reason}. Every actor starts again as soon as it is back.")
+            await self.note("RayLost", {"reason": reason})
+            said = ""
+            while True:
+                try:
+                    await self._hosts.renew()
+                except HostsUnavailableError as error:
+                    if str(error) != said:
+                        said = str(error)
+                        self.notice(f"Waiting for Ray: {error}")
+                    await asyncio.sleep(_RENEW_RETRY_S)
+                else:
+                    break
+            self.notice("Ray is back; every actor starts again.")
+            await self.note("RayBack", {})
 
     def _task_failed(self, task: str, error: BaseException) -> None:
         if self._failed is not None and not self._failed.done():

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import assert_never
 
-from strategies.domain.account import LegObservation
+from strategies.domain.account import AccountMode, LegObservation
 from strategies.domain.commands import Severity
 from strategies.domain.events import (
     AccountEvent,
@@ -132,10 +132,18 @@ def leg_fact(turn: Turn, name: LegName, event: AccountEvent) -> None:
             _mark(turn, name, event.order_id, unknown=True)
         case OrderAccepted():
             _mark(turn, name, event.order_id, unknown=False)
-        case OrderSubmitted() | LeverageSet() | LeverageRefused() | AccountModeChanged():
+        case AccountModeChanged():
+            _mode_changed(turn, name, event.mode)
+        case OrderSubmitted() | LeverageSet() | LeverageRefused():
             pass
         case _:
             assert_never(event)
+
+
+def _mode_changed(turn: Turn, name: LegName, mode: AccountMode) -> None:
+    """Look at once when an account has come up: what it could not tell before, it can now."""
+    if mode in (AccountMode.ARMED, AccountMode.FROZEN):
+        turn.put(name, looks=0, look_due_at=None if turn.leg(name).asking else turn.now)
 
 
 def _late_fact(turn: Turn, event: AccountEvent) -> None:
@@ -170,10 +178,11 @@ def _order_ended(turn: Turn, name: LegName, order_id: OrderId, filled: Decimal, 
     missing = (executed - order.filled).copy_sign(order.signed)
     quantity = None if leg.quantity is None else leg.quantity + missing
     if executed > ZERO:
-        turn.changed(name, live=live, quantity=quantity, failures=0, failure="", not_before=turn.now, looks=0)
+        not_before = leg.not_before if leg.moved else turn.now
+        turn.changed(name, live=live, quantity=quantity, failures=0, failure="", not_before=not_before, looks=0)
     else:
         failures = leg.failures + 1
-        rest = turn.later(turn.params.rest_s(failures))
+        rest = max(leg.not_before, turn.later(turn.params.rest_s(failures)))
         turn.changed(name, live=live, failures=failures, failure=reason, not_before=rest)
 
 

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+import pytest_asyncio
 
 from actors import ray_environment
 from actors.actor import ActorUnreachableError
+from actors.hosting.family import family
+from actors.hosting.process import lives
 from actors.hosting.protocol import ActorKind, Assignment, HostPhase, Place
 from actors.ray_environment import RayStartError
 
@@ -39,7 +42,7 @@ def cluster(tmp_path_factory):
     os.environ.update(before)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def hosts(cluster):
     """Return where processes come from; whatever a test leaves alive is ended."""
     made = cluster.hosts(())
@@ -127,9 +130,9 @@ async def test_living_processes_are_found_again_with_who_they_are(cluster, hosts
     pulse = await found.pulse()
     assert (found.place, pulse.pid) == (link.place, (await link.pulse()).pid)
     assert pulse.assignment == assignment(tmp_path, epoch=7)
-    from actors.cluster import Cluster  # noqa: PLC0415 - see above
+    from actors.cluster import RayHosts  # noqa: PLC0415 - see above
 
-    assert await Cluster("another deployment").hosts(()).discover() == []
+    assert await RayHosts("another deployment", cluster, ()).discover() == []
 
 
 async def test_stop_is_asked_of_the_actor_first(hosts):
@@ -139,6 +142,41 @@ async def test_stop_is_asked_of_the_actor_first(hosts):
     assert (await link.pulse()).phase is HostPhase.STOPPED
     assert await link.destroy()
     assert not await link.stop(1.0)
+
+
+@pytest.mark.parametrize("vital", ["raylet", "gcs_server"])
+async def test_a_ray_that_has_died_is_noticed_buried_and_started_again(cluster, hosts, vital):
+    """Its own process lives on: every call of the old Ray ends, its processes are gone, a new one makes new ones."""
+    link = await hosts.spawn()
+    pid = (await link.pulse()).pid
+    watch = asyncio.ensure_future(link.ended())
+    lost = asyncio.ensure_future(hosts.lost())
+    await asyncio.wait({watch, lost}, timeout=0.3)
+    (victim,) = [child for child in psutil.Process().children() if lives(child) and child.name() == vital]
+    family_before = family(cluster._deployment)
+    assert {victim.pid, pid} <= {process.pid for process in family_before}
+    victim.kill()
+    assert f"its {vital} (process {victim.pid}) has died" in await asyncio.wait_for(lost, SEEN_DEAD_WITHIN_S)
+    assert "Ray is gone beneath it" in await asyncio.wait_for(watch, SEEN_DEAD_WITHIN_S)
+    assert link.fallen
+    waiting = asyncio.ensure_future(hosts.spawn())
+    assert await link.destroy()
+    await hosts.renew()
+    assert not any(lives(process) for process in family_before)
+    successor = await asyncio.wait_for(waiting, 60)
+    assert (await successor.pulse()).phase is HostPhase.IDLE
+    assert not successor.fallen
+
+
+async def test_a_raylet_that_stands_still_counts_as_dead(hosts):
+    """SIGSTOP: nothing can be started any more, so that Ray is replaced; nothing of it can come back."""
+    await hosts.spawn()
+    (raylet,) = [child for child in psutil.Process().children() if lives(child) and child.name() == "raylet"]
+    raylet.suspend()
+    assert "stood still" in await asyncio.wait_for(hosts.lost(), 20)
+    await hosts.renew()
+    assert not lives(raylet)
+    assert (await (await hosts.spawn()).pulse()).phase is HostPhase.IDLE
 
 
 async def test_nobody_lives_at_an_unknown_place(cluster):

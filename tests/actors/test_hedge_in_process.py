@@ -138,3 +138,33 @@ async def test_a_state_that_breaks_a_promise_is_never_acted_upon(triad, monkeypa
     await triad.group.operate(OperatorState.FLATTEN, "operator:test", "")
     assert "naked: made up" in (await triad.group.status()).stopped
     assert triad.group._log.seq == before
+
+
+async def test_changed_parameters_take_effect_without_losing_the_cycle(triad):
+    """Another file while positions are open: the past is replayed by the old numbers, the future decided by the new."""
+    await triad.start(timeout_s="2")
+    await triad.until(lambda: triad.phase == "MONITORING", "monitoring")
+    await triad.kill_group()
+    await triad.start_group(timeout_s="1", max_cycles=2)
+    assert triad.group.stopped == ""
+    await triad.until(lambda: triad.group._view().cycle == 2, "the second cycle")
+    await triad.kill_group()
+    await triad.start_group(timeout_s="1", max_cycles=2)
+    await triad.until_finished()
+    assert triad.group._view().cycles_done == 2
+    triad.check_truth()
+
+
+async def test_the_word_in_the_file_counts_when_it_changes(tmp_path):
+    """A group that was started paused runs once the file says so."""
+    triad = Triad(tmp_path)
+    try:
+        await triad.start(state=OperatorState.PAUSE)
+        await asyncio.sleep(0.3)
+        assert triad.phase == "IDLE"
+        await triad.kill_group()
+        await triad.start_group(state=OperatorState.RUN)
+        await triad.until_finished()
+        triad.check_truth()
+    finally:
+        await triad.stop()

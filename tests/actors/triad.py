@@ -11,10 +11,11 @@ from actors.account import AccountActor, AccountSpec, AccountTuning
 from actors.actor import ActorUnreachableError
 from actors.clock import wall_now
 from actors.group import GroupActor, GroupActorSpec
-from actors.group_log import StepBody
+from actors.group_log import STEP, StepBody
 from actors.journal.protocol import JournalError
 from actors.journal.store import open_store
 from strategies.domain.commands import Notify
+from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, InstrumentId, LegName, VenueSymbol
 from strategies.machine import GroupSpec, Outcome
 from venues.simulator.exchange import Exchange
@@ -196,12 +197,13 @@ class Triad:
             self.group.connect(AccountId(account), self.lines[account])
         return actor
 
-    async def start_group(self, **params) -> GroupActor:
+    async def start_group(self, *, state: OperatorState = OperatorState.RUN, **params) -> GroupActor:
         """Start the next life of the group."""
         spec = GroupActorSpec(
             group=GroupSpec.model_validate({"group": "triad", "instrument_id": ETH, "legs": LEGS}),
             strategy="liquidation_hedge",
             params=QUICK | params,
+            operator_state=state,
             journal=self.journal,
             lock_dir=str(self.folder / "locks"),
         )
@@ -266,7 +268,7 @@ class Triad:
     async def said(self) -> list[str]:
         """Return everything the group told its operator."""
         journal = self.group._log._journal
-        steps = [StepBody.model_validate_json(record.body) for record in await journal.read()]
+        steps = [StepBody.model_validate_json(r.body) for r in await journal.read() if r.kind == STEP]
         return [command.text for step in steps for command in step.commands if isinstance(command, Notify)]
 
     def check_truth(self) -> None:

@@ -6,7 +6,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -131,18 +132,8 @@ class Deployment:
 
     async def judge(self) -> "Judged":
         """Let the exchange's own history say: flat, every order wanted, none twice."""
-        books = await self._journaled()
-        config = SimulationConfig(
-            seed=7,
-            lighter_accounts=tuple(LIGHTER),
-            backpack_accounts=BACKPACK,
-            keys_dir=self.state / "keys",
-            state_file=self.state / "venues",
-            collateral=Decimal(10000),
-        )
-        simulation = Simulation(config)
-        await simulation.start()
-        try:
+        books = await self.journaled()
+        async with self.venues() as simulation:
             judged = Judged()
             for venue, exchange in simulation.venues.items():
                 for account in exchange.accounts():
@@ -155,10 +146,27 @@ class Deployment:
                     group, cycle, *_ = order_id.split(":")
                     judged.cycles.setdefault(group, set()).add(int(cycle))
             return judged
+
+    @asynccontextmanager
+    async def venues(self) -> AsyncIterator[Simulation]:
+        """Open what the venues remember of a deployment that has ended."""
+        config = SimulationConfig(
+            seed=7,
+            lighter_accounts=tuple(LIGHTER),
+            backpack_accounts=BACKPACK,
+            keys_dir=self.state / "keys",
+            state_file=self.state / "venues",
+            collateral=Decimal(10000),
+        )
+        simulation = Simulation(config)
+        await simulation.start()
+        try:
+            yield simulation
         finally:
             await simulation.stop()
 
-    async def _journaled(self) -> dict[str, Book]:
+    async def journaled(self) -> dict[str, Book]:
+        """Fold the accounts' journals of a deployment that has ended."""
         books = {}
         store = open_store(f"sqlite:{self.state}/journal")
         for name in (*LIGHTER.values(), *BACKPACK):

@@ -65,6 +65,8 @@ async def test_a_day_of_the_tape_with_liquidations_and_deaths(tmp_path):
         victim = die.choice(sorted(status["accounts"]))
         os.kill(status["accounts"][victim]["status"]["pid"], signal.SIGKILL)
         status = await deployment.until(in_cycle, "both groups in mid-cycle again", 90)
+        epochs = {name: row["actor"]["epoch"] for name, row in status["accounts"].items()}
+        assert epochs == {name: 2 if name == victim else 1 for name in epochs}
         os.kill(status["groups"][die.choice(GROUPS)]["status"]["pid"], signal.SIGKILL)
 
         passed = 0

@@ -46,6 +46,7 @@ def judge_order(evidence: OrderEvidence) -> Verdict:
         certainty=Certainty.DEAD,
         proof=f"neither resting nor in the histories, read at venue time {evidence.venue_time}, "
         f"after its window closed at {evidence.expires_at}",
+        by_absence=True,
     )
 
 

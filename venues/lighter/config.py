@@ -96,8 +96,9 @@ class LighterVenueConfig(BaseModel):
         default=5.0, description="s that nextNonce must insist on a lower number than we know of before it is believed"
     )
     lookup_lag_s: Seconds = Field(
-        default=2.0,
-        description="s a look-up by hash may trail the nonce; an unknown hash younger than that proves nothing",
+        default=15.0,
+        description="s a look-up may trail the nonce; what is unknown for less proves nothing. How far the venue's "
+        "read side really trails is not known: this is a careful guess",
     )
     token_life_s: float = Field(
         default=600.0,

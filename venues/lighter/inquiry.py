@@ -17,6 +17,8 @@ from venues.venue import Certainty, FillReport, Now, OrderReport, Verdict, Write
 _MOST_PAGES: Final = 500
 """50,000 trades. A history that does not end is an answer we cannot use, not one to cut short."""
 _MS_PER_S: Final = 1000
+_BLOCK_CLOCK_LAG_MS: Final = 60_000
+"""How far a trade's time may lie before the order that made it: three times what has been seen."""
 _NOT_KNOWN: Final = TxRecord(TxStatus.UNKNOWN, "")
 _NO_ANSWER: Final = (Unreachable, Malformed, RateLimited, Rejected)
 
@@ -59,8 +61,10 @@ class Inquiry:
         if seen.order_known:
             return self._forget_if_proven(write, judge(seen))
         next_nonce = await self._next_nonce(write)
-        tx, order = await asyncio.gather(self._tx(write), self._order_of(write), return_exceptions=True)
-        for answer in (tx, order):
+        tx, order, fills = await asyncio.gather(
+            self._tx(write), self._order_of(write), self._fills_of(write), return_exceptions=True
+        )
+        for answer in (tx, order, fills):
             if isinstance(answer, BaseException) and not isinstance(answer, _NO_ANSWER):
                 raise answer
         if isinstance(tx, BaseException) and isinstance(order, BaseException):
@@ -68,8 +72,10 @@ class Inquiry:
         seen = seen._replace(now=self._now(), next_nonce=next_nonce)
         if not isinstance(tx, BaseException) and tx is not None:
             seen = seen._replace(tx=tx.status, tx_error=tx.error)
-        if not isinstance(order, BaseException) and order is not None:
-            seen = seen._replace(order=order)
+        if not isinstance(order, BaseException):
+            seen = seen._replace(order=order or seen.order, order_missing=order is None)
+        if not isinstance(fills, BaseException):
+            seen = seen._replace(filled=seen.filled or fills > 0, fills_missing=fills == 0)
         return self._forget_if_proven(write, judge(seen._replace(nonce_passed_for_s=self._passed_for_s(seen))))
 
     async def order(self, instrument_id: InstrumentId, client_order_id: ClientOrderId) -> OrderReport | None:
@@ -138,6 +144,15 @@ class Inquiry:
         if write.client_order_id is None or write.kind not in {WriteKind.ORDER, WriteKind.CANCEL}:
             return None
         return await self.order(write.instrument_id, write.client_order_id)
+
+    async def _fills_of(self, write: WriteIdentity) -> int:
+        """Return how many executions carry the write's client id."""
+        if write.client_order_id is None or write.kind is not WriteKind.ORDER:
+            return 0
+        # The venue's block clock may precede the order's own submission by up to 20 s.
+        since = Timestamp(write.prepared_at - _BLOCK_CLOCK_LAG_MS)
+        fills = await self.fills(write.instrument_id, since)
+        return sum(fill.client_order_id == write.client_order_id for fill in fills)
 
     def _passed_for_s(self, seen: Observations) -> float:
         """Return for how long we have known that the venue is past this write's nonce."""

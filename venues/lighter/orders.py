@@ -28,6 +28,9 @@ _SOCKET: Final = "orders"
 _SILENT_PINGS: Final = 3
 """So many pings without any frame in return and the connection is given up."""
 
+_SHOWN = 200
+"""Characters of an answer that are shown in a reason."""
+
 
 class OrderLine(Protocol):
     """A way for transactions to leave, in the order of the calls."""
@@ -152,10 +155,17 @@ class WebSocketLine:
                 self._answer(frame)
 
     def _answer(self, frame: Mapping[str, Any]) -> None:
-        """Give an answer to the transaction it is for: by its number, its hash, or else the oldest one."""
+        """Give an answer to the transaction it is for: by its number, its hash, or because only one is under way.
+
+        An answer that could be for any of several is for none: each waits for its own, or ends in doubt.
+        """
+        if "id" not in frame and not isinstance(frame.get("tx_hash"), str) and len(self._sent) > 1:
+            shown = json.dumps(frame, default=str)[:_SHOWN]
+            _LOG.warning("an answer that names none of %d transactions: %s", len(self._sent), shown)
+            return
         number = self._number_of(frame)
         if number is None:
-            _LOG.warning("an answer to no transaction of ours: %s", json.dumps(frame, default=str)[:200])
+            _LOG.warning("an answer to no transaction of ours: %s", json.dumps(frame, default=str)[:_SHOWN])
             return
         error = frame.get("error")
         try:

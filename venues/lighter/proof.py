@@ -35,6 +35,10 @@ class Observations(NamedTuple):
     clock_skew_s: float
     lookup_lag_s: float
     order: OrderReport | None = None
+    order_missing: bool = False
+    """The look-up by client id was answered, and the order was not there. An answer that did not come is not this."""
+    fills_missing: bool = False
+    """The trades were read after the nonce, and none carries the client id."""
     filled: bool = False
     tx: TxStatus | None = None
     tx_error: str = ""
@@ -55,6 +59,12 @@ class Observations(NamedTuple):
     def nonce_passed(self) -> bool:
         """Say whether the venue has gone past this write's nonce."""
         return self.next_nonce is not None and self.write.nonce is not None and self.next_nonce > self.write.nonce
+
+    @property
+    def shows_nowhere(self) -> bool:
+        """Say whether everything that could show the write was asked, has answered, and does not know it."""
+        missing = self.order_missing and self.fills_missing if self.places_order else True
+        return self.tx is TxStatus.UNKNOWN and missing and not self.order_known
 
     @property
     def expired(self) -> bool:
@@ -104,9 +114,9 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "nonce-taken",
-        lambda seen: seen.tx is TxStatus.UNKNOWN and seen.nonce_passed and seen.nonce_passed_for_s >= seen.lookup_lag_s,
+        lambda seen: seen.shows_nowhere and seen.nonce_passed and seen.nonce_passed_for_s >= seen.lookup_lag_s,
         Certainty.DEAD,
-        "the venue does not know the hash and has gone past its nonce: another transaction took it",
+        "neither hash nor order nor fill is known, and the venue has gone past its nonce: another transaction took it",
     ),
     Rule(
         "nonce-taken-just-now",
@@ -116,9 +126,9 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "expired",
-        lambda seen: seen.tx is TxStatus.UNKNOWN and seen.expired,
+        lambda seen: seen.shows_nowhere and seen.expired,
         Certainty.DEAD,
-        "the venue does not know the hash and the transaction expired, with room for clock skew",
+        "neither hash nor order nor fill is known, and the transaction expired, with room for clock skew",
     ),
     Rule(
         "nothing-proven",
@@ -129,9 +139,17 @@ RULES: tuple[Rule, ...] = (
 )
 """First match decides; the last row always fits."""
 
+_BY_ABSENCE = frozenset({"nonce-taken", "expired"})
+"""Rows that rest on the venue not knowing the write."""
+
 
 def judge(seen: Observations) -> Verdict:
     """Return what the observations prove."""
     rule = next(row for row in RULES if row.applies(seen))
     detail = f" ({seen.tx_error})" if seen.tx_error and rule.certainty is Certainty.DEAD else ""
-    return Verdict(certainty=rule.certainty, proof=f"{rule.name}: {rule.proof}{detail}", order=seen.order)
+    return Verdict(
+        certainty=rule.certainty,
+        proof=f"{rule.name}: {rule.proof}{detail}",
+        order=seen.order,
+        by_absence=rule.name in _BY_ABSENCE,
+    )

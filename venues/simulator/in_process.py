@@ -57,6 +57,8 @@ _TOO_MANY_REQUESTS = 429
 _DEPTH = 8
 """Writes in flight at once."""
 _BOOK_DEPTH = 1
+_ANSWER_TIMEOUT_S = 1.0
+"""How long an answer to a write is waited for."""
 _RECONNECT_S = 0.2
 """How long a closed stream is gone before it is back."""
 _MS = 1_000
@@ -86,8 +88,10 @@ class Floor:
         self.latency_s = latency_s
         self.faults = FaultBook()
         self.arrivals: list[Arrival] = []
+        self._delays: dict[str, list[float]] = {}
         self._venues: dict[str, list[InProcessVenue]] = {}
         self._wake: asyncio.TimerHandle | None = None
+        self._advanced_to = Timestamp(0)
 
     def venue(self, account: str, now: Now | None = None) -> "InProcessVenue":
         """Return a fresh connection of one account; older ones stay as they are, like a dead process's socket.
@@ -99,6 +103,15 @@ class Floor:
         connections[:] = [each for each in connections if not each.closed]
         connections.append(venue)
         return venue
+
+    def delay_order(self, account: str, seconds: float) -> None:
+        """Let the account's next order be so much longer on its way: it arrives when nobody waits for it any more."""
+        self._delays.setdefault(account, []).append(seconds)
+
+    def next_delay(self, account: str) -> float:
+        """Return how much longer the account's next order is on its way, and forget it."""
+        waiting = self._delays.get(account)
+        return waiting.pop(0) if waiting else 0.0
 
     def pump(self) -> None:
         """Hand what has happened in the exchange to the accounts it happened to."""
@@ -120,7 +133,10 @@ class Floor:
 
     def advance(self) -> None:
         """Let the exchange catch up with the clock and tell everybody."""
-        self.exchange.advance(self.now())
+        now = self.now()
+        if now != self._advanced_to:  # several questions arrive at one moment; the first one has seen to it
+            self._advanced_to = now
+            self.exchange.advance(now)
         self.pump()
         self._wake_when_due()
 
@@ -307,7 +323,12 @@ class InProcessVenue(Venue):
             self._on_the_way.pop(handle, None)
             self._execute(write, fault, answer)
 
-        handle = loop.call_later(self._floor.latency_s, arrive)
+        ordering = write.identity.kind is WriteKind.ORDER
+        delay_s = self._floor.next_delay(self._account) if ordering else 0.0
+        if delay_s > 0:
+            patience_s = min(delay_s, _ANSWER_TIMEOUT_S)
+            loop.call_later(patience_s, _fail, answer, OutcomeUnknown("no answer in time"))
+        handle = loop.call_later(self._floor.latency_s + delay_s, arrive)
         self._on_the_way[handle] = None
         return answer
 
@@ -324,7 +345,8 @@ class InProcessVenue(Venue):
         if report is not None:
             return Verdict(certainty=Certainty.EXECUTED, proof="the venue knows the client order id", order=report)
         if asked_at > write.expires_at + int(self.capabilities.clock_skew_s * _MS):
-            return Verdict(certainty=Certainty.DEAD, proof="unknown to the venue after its time window closed")
+            proof = "unknown to the venue after its time window closed"
+            return Verdict(certainty=Certainty.DEAD, proof=proof, by_absence=True)
         return Verdict(certainty=Certainty.OPEN, proof="unknown to the venue, its time window is open")
 
     async def order(self, instrument_id: InstrumentId, client_order_id: ClientOrderId) -> OrderReport | None:

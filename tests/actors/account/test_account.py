@@ -268,6 +268,46 @@ async def test_no_answer_is_not_zero(bench):
     assert look.balance is not None
 
 
+async def test_an_acknowledged_order_is_never_dead_because_it_cannot_be_found(bench, monkeypatch):
+    """The venue took it and shows it nowhere, for longer than its window: it stays in flight and is not sent again."""
+    monkeypatch.setattr("venues.simulator.in_process._WRITE_LIFE_MS", 100)
+    actor = await bench.start()
+    for channel in ("orders", "fills", "positions"):
+        bench.floor.faults.add(Fault(FaultKind.FREEZE_CHANNEL, "lighter", action=f"stream:{channel}"))
+    monkeypatch.setattr(bench.exchange, "order_by_client_id", lambda *_: None)
+    monkeypatch.setattr(bench.exchange, "trades", lambda *_, **__: [])
+    monkeypatch.setattr("venues.simulator.in_process._order_report", lambda *_: None)
+    await bench.send(actor, order(1))
+    await bench.event(actor, OrderAccepted)
+    await until(lambda: actor._meter.counters.get("contradictions", 0) > 0, "the look-up that finds nothing")
+    assert actor.book.order(order(1).order_id).in_flight
+    assert not [e for e in await bench.events(actor) if isinstance(e, OrderRejected)]
+
+
+async def test_a_history_without_an_answer_does_not_hide_the_position(bench):
+    """The venue's statement of the position is passed on though its fills cannot be read."""
+    actor = await bench.start(reconcile_every_s=60)
+    bench.floor.faults.add(Fault(FaultKind.FREEZE_CHANNEL, "lighter", action="stream:fills"))
+    bench.floor.faults.add(Fault(FaultKind.FREEZE_CHANNEL, "lighter", action="stream:orders"))
+    bench.floor.faults.add(Fault(FaultKind.STATUS_BEFORE, "lighter", action="fills", status=500, count=None))
+    bench.exchange.place(
+        NewOrder(
+            account="1",
+            symbol=SYMBOL,
+            side=Side.BUY,
+            order_type=OrderType.MARKET,
+            time_in_force=TimeInForce.IOC,
+            quantity=D(2),
+            price=D(3100),
+        ),
+        bench.now(),
+    )
+    look = await actor.observe(ETH)
+    assert look.position is not None
+    assert look.position.quantity == D(2)
+    assert look.believed == D(0)
+
+
 async def test_a_position_that_no_fill_explains_needs_two_statements(bench, monkeypatch):
     """Belief follows the venue only after a second statement, far enough from the first, says the same."""
     actor = await bench.start()

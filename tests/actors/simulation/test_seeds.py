@@ -11,10 +11,12 @@ import pytest
 from actors.account.book import Book
 from actors.simulation.play import play, play_scenario
 from actors.simulation.quiet import quiet
-from actors.simulation.scenario import Happening, Trouble, draw_scenario
+from actors.simulation.scenario import VENUE_OF, Happening, Trouble, draw_scenario
 from strategies.domain.events import OperatorState
+from venues.simulator.in_process import InProcessVenue
+from venues.venue import Capabilities
 
-SEEDS = 200
+SEEDS = 150
 CHUNK = 25
 
 
@@ -43,7 +45,7 @@ def test_hashes_do_not_matter():
 
     def digests(hash_seed: str) -> dict[str, str]:
         command = [sys.executable, "-m", "actors.simulation", "--digests", "--seeds", "4"]
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - this very program
             command, env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, text=True, check=True
         )
         return json.loads(done.stdout)
@@ -56,21 +58,47 @@ def test_a_death_at_every_step_of_a_cycle(target):
     """Killed at one moment after another of the same calm cycle, each process comes back and the end is the same."""
     calm = replace(draw_scenario(0), happenings=(), last_word=OperatorState.RUN, calm_at_s=6.0)
     whole = play_scenario(calm)
-    assert whole.violations == [] and whole.cycles > 0
-    for place in range(0, whole.steps, whole.steps // 12):
+    assert whole.violations == []
+    assert whole.cycles > 0
+    for place in range(0, whole.steps, whole.steps // 8):
         death = Happening(at_s=0.0, trouble=Trouble.CRASH, target=target, action="", size=1.0, steps=place)
         played = play_scenario(replace(calm, happenings=(death,)))
         assert played.violations == [], f"killed at step {place}"
 
 
-def test_a_guessed_end_is_caught(monkeypatch):
+def _order_troubles(trouble: Trouble, size: float) -> tuple[Happening, ...]:
+    return tuple(Happening(at_s=0.0, trouble=trouble, target=a, action="order", size=size, steps=0) for a in VENUE_OF)
+
+
+def test_an_answer_called_a_rejection_is_caught(monkeypatch):
     """An account that calls a lost answer a rejection does not pass: the judge is awake."""
     monkeypatch.setattr(
         Book, "decide_doubt", lambda book, order_id, reason, at: book.decide_rejected(order_id, "lost", reason, at)
     )
-    lost = tuple(
-        Happening(at_s=0.0, trouble=Trouble.LOST_ANSWER, target=account, action="order", size=0.5, steps=0)
-        for account in ("bp", "l1", "l2")
-    )
+    lost = _order_troubles(Trouble.LOST_ANSWER, 0.5)
     played = play_scenario(replace(draw_scenario(0), happenings=lost, last_word=OperatorState.RUN))
     assert any("said to be refused, executed" in violation for violation in played.violations)
+
+
+@pytest.mark.parametrize("size", [0.3, 0.65, 0.72, 0.9])
+def test_an_order_that_arrives_late_is_never_called_dead_too_early(size):
+    """Orders that arrive seconds late, inside their window or after it: proof waits until the window has closed."""
+    late = _order_troubles(Trouble.LATE_ORDER, size)
+    played = play_scenario(replace(draw_scenario(0), happenings=late, last_word=OperatorState.RUN, calm_at_s=9.0))
+    assert played.violations == []
+    assert played.faults[Trouble.LATE_ORDER] > 0
+
+
+def test_a_death_called_too_early_is_caught(monkeypatch):
+    """An account that calls an unknown order dead while its window is open does not pass."""
+    monkeypatch.setattr(InProcessVenue, "capabilities", property(_without_patience))
+    late = _order_troubles(Trouble.LATE_ORDER, 0.65)
+    played = play_scenario(replace(draw_scenario(0), happenings=late, last_word=OperatorState.RUN, calm_at_s=9.0))
+    assert any("said to be refused, executed" in violation for violation in played.violations)
+
+
+def _without_patience(venue: InProcessVenue) -> Capabilities:
+    return PATIENT(venue).model_copy(update={"clock_skew_s": -5.0})
+
+
+PATIENT = InProcessVenue.capabilities.fget

@@ -14,7 +14,7 @@ from actors.actor import (
 )
 from actors.hosting.host import Host
 from actors.hosting.ports import RemoteAccountPort, RemoteGroupPort
-from actors.hosting.protocol import ActorKind, Assignment, Place, Pulse, Reply, ReplyKind
+from actors.hosting.protocol import ActorKind, Assignment, HostsUnavailableError, Place, Pulse, Reply, ReplyKind
 from actors.supervision.desired import AccountWish, Desired, GroupWish
 from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState
@@ -69,21 +69,25 @@ class SmallAccount:
 
 
 class SmallGroup:
-    """A group actor that holds `world.held` on each leg and lets go of it when told to flatten."""
+    """A group actor that holds `world.held` on each leg and lets go of it when told to flatten.
+
+    As a way out it finishes when nothing is held.
+    """
 
     def __init__(self, assignment: Assignment, world: "World") -> None:
         self.name, self.epoch, self.world = assignment.name, assignment.epoch, world
+        self.stream = assignment.stream
         self.ended: asyncio.Future[str] | None = None
         self.accounts: dict[AccountId, object] = {}
 
     async def start(self) -> None:
-        if self.name in self.world.broken:
-            raise RuntimeError(f"{self.name} cannot start")
+        if self.stream in self.world.broken:
+            raise RuntimeError(f"{self.stream} cannot start")
         self.ended = asyncio.get_running_loop().create_future()
-        self.world.started.append(f"group/{self.name}@{self.epoch}")
+        self.world.started.append(f"{self.stream}@{self.epoch}")
 
     async def stop(self) -> None:
-        self.world.stopped.append(f"group/{self.name}@{self.epoch}")
+        self.world.stopped.append(f"{self.stream}@{self.epoch}")
 
     def connect(self, account: AccountId, port) -> None:
         self.accounts[account] = port
@@ -97,13 +101,18 @@ class SmallGroup:
 
     async def status(self) -> GroupStatus:
         world = self.world
+        held = world.held.get(self.name, Decimal(0))
+        outcome = world.outcomes.get(self.name, Outcome.RUNNING)
+        if self.stream.startswith(ActorKind.FLATTEN):
+            outcome = Outcome.RUNNING if held else Outcome.FINISHED
         return group_status(
             self.name,
             self.epoch,
-            held=world.held.get(self.name, Decimal(0)),
+            held=held,
             operator=world.operator.get(self.name, OperatorState.RUN),
-            outcome=world.outcomes.get(self.name, Outcome.RUNNING),
-            stopped=world.poisoned.get(self.name, ""),
+            outcome=outcome,
+            stopped=world.poisoned.get(self.stream, ""),
+            waits=world.waiting.get(self.stream, ""),
         )
 
 
@@ -116,6 +125,7 @@ class LocalLink:
         self.host = Host(world.find_account, world.build, lambda _: None)
         self.dead = asyncio.Event()
         self.frozen = False
+        self.era = world.era
         self.why = ""
         self.account = RemoteAccountPort(self)
         self.group = RemoteGroupPort(self)
@@ -140,6 +150,10 @@ class LocalLink:
     async def pulse(self) -> Pulse:
         await self._reach(2.0)
         return self.host.pulse()
+
+    @property
+    def fallen(self) -> bool:
+        return self.era.is_set()
 
     async def ended(self) -> str:
         await self.dead.wait()
@@ -185,8 +199,31 @@ class World:
         self.operator: dict[str, OperatorState] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.poisoned: dict[str, str] = {}
+        """Stream → why its group decides no more."""
+        self.waiting: dict[str, str] = {}
+        """Stream → what its group waits for before it decides again."""
         self.links: dict[str, LocalLink] = {}
         self.all: list[LocalLink] = []
+        self.era = asyncio.Event()
+        self.gone = asyncio.Event()
+        self.refusals: list[str] = []
+        """What `renew` says before it succeeds, one a call."""
+
+    def fall(self) -> None:
+        """Lose everything at once, as a Ray that dies does."""
+        self.era.set()
+        for link in self.all:
+            link.die("Ray is gone beneath it")
+        self.gone.set()
+
+    async def lost(self) -> str:
+        await self.gone.wait()
+        return "killed by the test"
+
+    async def renew(self) -> None:
+        if self.refusals:
+            raise HostsUnavailableError(self.refusals.pop(0))
+        self.era, self.gone = asyncio.Event(), asyncio.Event()
 
     def build(self, assignment: Assignment):
         return (SmallAccount if assignment.kind is ActorKind.ACCOUNT else SmallGroup)(assignment, self)
@@ -197,6 +234,8 @@ class World:
         return port
 
     async def spawn(self, *, warm: bool = False) -> LocalLink:
+        while self.gone.is_set():  # noqa: ASYNC110 - a new world comes with new events
+            await asyncio.sleep(0.1)
         await asyncio.sleep(0.3)
         link = LocalLink(Place(f"host/{len(self.all)}"), self)
         self.all.append(link)
@@ -221,6 +260,8 @@ def group_wish(name: str, *accounts: str, settings_hash: str = "h") -> GroupWish
         settings_hash=settings_hash,
         accounts=tuple(map(AccountId, accounts)),
         operator_state=OperatorState.RUN,
+        flatten_spec="{}",
+        flatten_hash=settings_hash,
     )
 
 
@@ -288,7 +329,9 @@ def group_view(held: Decimal, **changes) -> GroupView:
     return GroupView(**(fields | changes))
 
 
-def group_status(name: str, epoch: int, *, held: Decimal = Decimal(0), stopped: str = "", **view) -> GroupStatus:
+def group_status(
+    name: str, epoch: int, *, held: Decimal = Decimal(0), stopped: str = "", waits: str = "", **view
+) -> GroupStatus:
     """Return a report of such a group."""
     view = {"operator_state": view.pop("operator", OperatorState.RUN)} | view
     return GroupStatus(
@@ -299,7 +342,8 @@ def group_status(name: str, epoch: int, *, held: Decimal = Decimal(0), stopped: 
         started_at=Timestamp(1_000_000),
         journal_seq=1,
         view=group_view(held, **view),
-        stopped=stopped,
+        stopped=stopped or waits,
+        stopped_for_good=bool(stopped),
         naked_since=None,
         naked_seconds=0.0,
         naked_usd_seconds=0.0,

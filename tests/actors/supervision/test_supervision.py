@@ -13,6 +13,7 @@ from actors.supervision.keepers import Order
 from actors.supervision.overview import overview
 from actors.supervision.past import RELEASED
 from actors.supervision.supervision import STREAM
+from actors.supervision.takeover import panic_ended, panic_runs
 from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, GroupId
@@ -66,6 +67,22 @@ async def test_a_dead_group_gets_a_successor_that_knows_its_accounts(bench):
         assert {account for _, account, _ in bench.world.connected} == {A, B}
 
 
+async def test_when_ray_is_lost_everybody_comes_back_and_nobody_is_blamed(bench):
+    """Everything dies at once, as often as it likes: Ray is had anew, all are armed again, no group is parked."""
+    async with bench.running(ONE_GROUP, accounts=RestartPolicy(max_restarts=0)) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.world.refusals = ["no memory", "no memory"]
+        for epoch in (2, 3):
+            bench.world.fall()
+            await until(lambda: not all_armed(supervision))
+            await until(lambda: all_armed(supervision))
+            assert {keeper.life.epoch for keeper in supervision.accounts.values()} == {epoch}
+        assert supervision.groups[G].life.epoch == 3
+        assert not supervision.groups[G].parking
+        assert [notice for notice in supervision.notices if "no memory" in notice] == ["Waiting for Ray: no memory"]
+        assert sum("Ray is lost: killed by the test" in notice for notice in supervision.notices) == 2
+
+
 async def test_a_frozen_process_counts_as_dead(bench):
     """Three looks without an answer replace an actor that is there but deaf."""
     async with bench.running(ONE_GROUP) as supervision:
@@ -97,6 +114,8 @@ async def test_a_group_that_dies_too_often_is_flattened_and_parked(bench):
             await until(lambda epoch=epoch: f"group/g@{epoch}" in bench.world.links)
             bench.world.links[f"group/g@{epoch}"].die()
         troubles = await ending.until_over(supervision)
+        assert "flatten/g@1" in bench.world.started
+        assert "group/g@3" not in bench.world.started
         assert [who for who, state, by, _ in bench.world.told if (state, by) == (OperatorState.FLATTEN, "supervisor")]
         assert len(troubles) == 1
         assert "Group g was parked: flattened and parked: group/g died 2 times" in troubles[0]
@@ -134,17 +153,111 @@ async def test_a_group_that_dies_while_flattening_is_given_up_and_said_to_be_not
         while not life.gave_up:
             await until(lambda: life.liveness is Liveness.ALIVE or bool(life.gave_up), within_s=600)
             if not life.gave_up:
-                bench.world.links[f"group/g@{life.epoch}"].die()
+                bench.world.links[f"{supervision.groups[G].wish.stream}@{life.epoch}"].die()
                 await until(lambda: life.liveness is not Liveness.ALIVE)
+        assert "flatten/g@5" in bench.world.started
+        assert "group/g@2" not in bench.world.started
         assert "NOT CONFIRMED FLAT: long: holds 1" in supervision.groups[G].trouble
 
 
-async def test_a_group_that_decides_no_more_is_named_with_what_is_open(bench):
-    """A poison event or divergence is shown at once; nobody pretends that it can flatten itself."""
-    bench.world.held["g"], bench.world.poisoned["g"] = Decimal(1), "replay decides otherwise"
+async def test_a_group_that_decides_no_more_is_flattened_by_its_way_out(bench):
+    """A poison event or divergence: its process ends, the way out closes what it held, the place is in the notice."""
+    bench.world.held["g"], bench.world.poisoned["group/g"] = Decimal(1), "replay decides otherwise"
     async with bench.running(ONE_GROUP) as supervision:
         troubles = await ending.until_over(supervision)
-        assert "it decides no more (replay decides otherwise); NOT FLAT: long: holds 1" in troubles[0]
+        assert "flattened and parked: it decides no more, at journal seq 1 of group/g (replay decides" in troubles[0]
+        assert "journal seq 1 of group/g" in supervision.notices[0]
+        assert "flat by its venues' word and parked" in supervision.notices[-1]
+        assert bench.world.held["g"] == 0
+        assert bench.world.links["group/g@1"].dead.is_set()
+        assert not bench.world.links["flatten/g@1"].dead.is_set()
+        assert {a for _, a, place in bench.world.connected if place in supervision.places().values()} == {A, B}
+        assert (await bench.store.owner("group/g"))[0] == 2, "the strategy's ghost is fenced"
+    bench.world.started.clear()
+    async with bench.running(ONE_GROUP) as supervision:
+        assert "it decides no more" in (await ending.until_over(supervision))[0]
+        assert bench.world.started[-1] == "flatten/g@2"
+        assert not [started for started in bench.world.started if started.startswith("group/")]
+    async with bench.running(ONE_GROUP, release=frozenset({G})) as supervision:
+        await until(lambda: any(started.startswith("group/g@") for started in bench.world.started))
+
+
+async def test_a_group_that_waits_for_its_disk_is_left_alone(bench):
+    """A journal that refuses for a while is no reason to leave the market: the group goes on by itself."""
+    bench.world.held["g"], bench.world.waiting["group/g"] = Decimal(1), "the journal cannot be written"
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        await asyncio.sleep(30)
+        assert not supervision.groups[G].parking
+        assert bench.world.held["g"] == 1
+
+
+async def test_a_way_out_that_decides_no_more_is_named_with_what_is_open(bench):
+    """When even the way out cannot go on, nobody pretends: a person is called with what is still held."""
+    bench.world.held["g"], bench.world.flattens = Decimal(1), False
+    bench.world.poisoned = {"group/g": "poison", "flatten/g": "poison, too"}
+    async with bench.running(ONE_GROUP) as supervision:
+        assert "(poison, too); NOT CONFIRMED FLAT: long: holds 1" in (await ending.until_over(supervision))[0]
+
+
+async def panic_on(bench, *streams: str) -> None:
+    """Claim what a panic claims, and kill the accounts as it does."""
+    for stream in streams:
+        await bench.store.claim(stream, panic_runs("anna@host"))
+    for identity, link in list(bench.world.links.items()):
+        if identity.startswith("account/") and identity.partition("@")[0] in streams:
+            link.die()
+
+
+async def test_what_a_panic_takes_over_is_not_fought_for(bench):
+    """Accounts and group stay down, the group is parked, others go on; it is over when the panic says how."""
+    bench.world.held["g"] = Decimal(3)
+    async with bench.running({"g": ("a", "b"), "h": ("c",)}) as supervision:
+        await until(lambda: all_armed(supervision))
+        started = list(bench.world.started)
+        await panic_on(bench, "group/g", "account/a", "account/b")
+        group = supervision.groups[G]
+        await until(lambda: bool(group.taken) and bench.world.links["group/g@1"].dead.is_set())
+        await asyncio.sleep(60)
+        assert bench.world.started == started
+        assert [(await bench.store.owner(f"account/{name}"))[0] for name in ("a", "b")] == [2, 2]
+        assert not group.over
+        assert len([notice for notice in supervision.notices if "taken over by panic by anna@host" in notice]) == 1
+        assert await ending.unwind(supervision, 30.0, asyncio.Event()) == (
+            "Group g was taken over; panic by anna@host has not said how it ended.",
+            "Group h is flat.",
+        )
+        await bench.store.claim("group/g", panic_ended("anna@host", "flat"))
+        await until(lambda: group.over)
+        assert "panic ended, flat: anna@host" in group.trouble
+        assert not supervision.groups[GroupId("h")].parking
+
+
+async def test_after_a_panic_the_next_supervisor_makes_sure_and_stays_out(bench):
+    """What the panic took stays parked over a restart: the way out looks once more, the strategy does not start."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        await panic_on(bench, "group/g", "account/a", "account/b")
+        await until(lambda: bool(supervision.groups[G].taken))
+    bench.world.started.clear()
+    async with bench.running(ONE_GROUP) as supervision:
+        assert "taken over by panic by anna@host" in (await ending.until_over(supervision))[0]
+        assert {started.partition("@")[0] for started in bench.world.started} == {"account/a", "account/b", "flatten/g"}
+
+
+async def test_a_panic_without_a_supervisor_parks_the_group_at_the_next_start(bench):
+    """Nobody was there to see it: the journal tells the next supervisor, until a person releases the group."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+    await panic_on(bench, "group/g", "account/a", "account/b")
+    await bench.store.claim("group/g", panic_ended("anna@host", "flat"))
+    async with bench.running(ONE_GROUP) as supervision:
+        assert "panic ended, flat: anna@host" in (await ending.until_over(supervision))[0]
+    bench.world.started.clear()
+    async with bench.running(ONE_GROUP, release=frozenset({G})) as supervision:
+        await until(lambda: all_armed(supervision))
+        assert [started for started in bench.world.started if started.startswith("group/g@")]
+        assert not supervision.groups[G].parking
 
 
 async def test_finished_groups_end_the_run_without_trouble(bench):

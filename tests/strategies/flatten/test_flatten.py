@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from strategies.domain.account import AccountMode
 from strategies.domain.commands import SubmitOrder
 from strategies.domain.events import OperatorState, OrderClosed
 from strategies.domain.ids import derive_order_id
@@ -268,6 +269,23 @@ def test_a_liquidation_on_the_way_out_is_not_a_surprise():
     ).played()
     assert play.state.phase is Phase.FLAT
     assert not play.told("position_surprise")
+
+
+def test_an_account_that_has_come_up_is_looked_at_at_once():
+    """However slowly it was asked while it could not answer."""
+    play = flatten("lighter1", exit_alert_attempts=50) >> started() << "cancel-all l1\nobserve lighter1"
+    for _ in range(5):
+        play = play >> seen("lighter1", None, instrument=None, quote=None) >> later(4) >> timer("lighter1")
+        play = play << "observe lighter1"
+    assert (
+        play
+        >> seen("lighter1", None, instrument=None, quote=None)
+        >> later("0.5")
+        >> scene.mode("lighter1", AccountMode.FROZEN)
+        << "observe lighter1"
+        >> seen("lighter1", "5")
+        << "submit lighter1 flatten:1 SELL 5 @997.1 reduce-only"
+    )
 
 
 def test_dust_is_named_with_its_value():

@@ -48,6 +48,10 @@ class RacingVenue:
         """Be down."""
         raise Unreachable("down")
 
+    async def trades(self, _key: int, _market: int, _cursor: str | None) -> Mapping[str, Any]:
+        """Be down, too."""
+        raise Unreachable("down")
+
 
 class SilentStream:
     """A stream that has shown nothing."""

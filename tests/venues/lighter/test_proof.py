@@ -43,15 +43,18 @@ ORDER = OrderReport(
     at=NOW,
 )
 
+NOWHERE = {"tx": TxStatus.UNKNOWN, "order_missing": True, "fills_missing": True}
+"""Hash, order and trades were asked, and none is known."""
+
 ROWS = {
     "order-known": (seen(order=ORDER, tx=TxStatus.UNKNOWN, next_nonce=99), Certainty.EXECUTED),
     "tx-failed": (seen(tx=TxStatus.FAILED), Certainty.DEAD),
     "tx-executed-with-error": (seen(tx=TxStatus.EXECUTED, tx_error="reduce only"), Certainty.DEAD),
     "tx-executed": (seen(tx=TxStatus.FINAL), Certainty.EXECUTED),
     "tx-pending": (seen(tx=TxStatus.PENDING, next_nonce=7), Certainty.OPEN),
-    "nonce-taken": (seen(tx=TxStatus.UNKNOWN, next_nonce=8, nonce_passed_for_s=2.0), Certainty.DEAD),
+    "nonce-taken": (seen(**NOWHERE, next_nonce=8, nonce_passed_for_s=2.0), Certainty.DEAD),
     "nonce-taken-just-now": (seen(tx=TxStatus.UNKNOWN, next_nonce=8, nonce_passed_for_s=1.9), Certainty.OPEN),
-    "expired": (seen(tx=TxStatus.UNKNOWN, next_nonce=7, now=Timestamp(EXPIRES + 30_001)), Certainty.DEAD),
+    "expired": (seen(**NOWHERE, next_nonce=7, now=Timestamp(EXPIRES + 30_001)), Certainty.DEAD),
     "nothing-proven": (seen(tx=TxStatus.UNKNOWN, next_nonce=7, now=Timestamp(EXPIRES + 30_000)), Certainty.OPEN),
 }
 
@@ -68,6 +71,20 @@ def test_each_row_decides_its_case(name):
 def test_every_row_of_the_table_is_tested():
     """A new rule needs a case here."""
     assert [rule.name for rule in RULES] == list(ROWS)
+
+
+@pytest.mark.parametrize("silent", ["order_missing", "fills_missing"])
+@pytest.mark.parametrize("row", ["nonce-taken", "expired"])
+def test_a_look_up_without_an_answer_proves_no_death(row, silent):
+    """No answer is not "not known": dead by absence needs every source to have answered."""
+    observed, _ = ROWS[row]
+    assert judge(observed._replace(**{silent: False})).certainty is Certainty.OPEN
+
+
+def test_death_by_absence_is_said_to_be_that():
+    """Whoever has an acknowledgement can set it against a death that rests on absence only."""
+    by_absence = {name for name, (observed, _) in ROWS.items() if judge(observed).by_absence}
+    assert by_absence == {"nonce-taken", "expired"}
 
 
 def test_a_fill_proves_the_order():

@@ -129,7 +129,9 @@ class GroupLog:
         """
         state = await self._load_snapshot(machine)
         records = await self._journal.read(after=self.seq)
-        decider = machine if self._settings is None or rebuild is None else rebuild(self._settings)
+        decider = machine
+        if replaying and self._settings is not None and rebuild is not None:
+            decider = rebuild(self._settings)
         steps: list[JournaledStep] = []
         past = self.seq
         for record in records:

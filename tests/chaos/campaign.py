@@ -81,7 +81,7 @@ class Strikes:
     # --- when ------------------------------------------------------------------------------------------------------
 
     async def _healthy(self, group: str) -> None:
-        """Wait until everything lives, may trade, and has a spare behind it."""
+        """Wait until everything lives, may trade, and has spares behind it."""
         deadline = time.monotonic() + _HEALTHY_BOUND_S
         while time.monotonic() < deadline:
             status = await self._status()
@@ -92,7 +92,7 @@ class Strikes:
                 alive = all(row["actor"]["liveness"] == "ALIVE" and row["status"] for row in rows)
                 if (
                     alive
-                    and status["spares"]
+                    and status["spares"] >= len(LEGS)  # the other group may be struck at the same time
                     and all(row["status"]["mode"] == "ARMED" for row in status["accounts"].values())
                 ):
                     return

@@ -166,7 +166,8 @@ def batches(cells: Sequence[Cell]) -> list[list[Cell]]:
 
 
 def _machine() -> str:
-    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    cores = f"{os.cpu_count()} cores under a load of {os.getloadavg()[2]:.0f} (mean of a quarter of an hour)"
+    return f"{cores}, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
 def write(figures: Figures, out: Path | None, kept: Path | None) -> None:

@@ -14,10 +14,8 @@ from tests.end_to_end.deployment import TAPE, Deployment
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(420)]
 
 DAY_MS = 24 * 3600 * 1000
-SPEED = 1440
-"""Market seconds in one of ours: a day of the tape takes a minute."""
-LEVERAGE = {"triad-1": 40, "triad-2": 12}
-"""The first group is liquidated within hours of the tape, the second lives until its time-out."""
+SPEED = 900
+"""Market seconds in one of ours: a day of the tape takes 96 s."""
 GROUPS = ("triad-1", "triad-2")
 
 
@@ -33,9 +31,9 @@ def tape_settings() -> list[str]:
     ]
     for group in GROUPS:
         settings += [
-            f"groups.{group}.params.leverage={LEVERAGE[group]}",
-            f"groups.{group}.params.max_cycles=2",
-            f"groups.{group}.params.timeout_s=40",
+            f"groups.{group}.params.leverage=40",
+            f"groups.{group}.params.max_cycles=3",
+            f"groups.{group}.params.timeout_s=60",
             f"groups.{group}.params.max_slippage=0.005",
             f"groups.{group}.params.hedge_slippage_max=0.02",
             f"groups.{group}.params.poll_interval_s=1",

@@ -1,4 +1,4 @@
-"""A few cells of the kill matrix, at every test run; `make kill-matrix` runs them all."""
+"""A few cells of the kill matrix, run by name (`pytest tests/chaos/subset.py`); `make kill-matrix` runs them all."""
 
 import pytest
 

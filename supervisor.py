@@ -32,6 +32,7 @@ from actors.operator.simulator import Simulator, SimulatorError, running_simulat
 from actors.operator.terminal import LibraryTalk, Terminal
 from actors.ray_environment import RayStartError, ray_kept
 from actors.supervision.build import build_digest, code_root
+from actors.supervision.hostwatch import HostWatch
 from actors.supervision.supervision import STREAM, Supervision, check_streams
 from actors.web.server import PortInUseError, StatusServer
 from conf.finding import SettingsError
@@ -220,6 +221,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,
+                host=HostWatch(state_dir, wall_now),
             )
             return await session.run()
 

@@ -86,6 +86,8 @@ class AccountStatus(Value):
     histograms: dict[str, Histogram]
     loop_lag_s: float
     fact_seq: int = Field(default=0, ge=0, description="number of the last published fact")
+    memory_bytes: int | None = Field(default=None, description="resident memory of the actor's process")
+    cpu_s: float | None = Field(default=None, description="CPU seconds that the actor's process has used")
 
 
 class GroupStatus(Value):
@@ -110,6 +112,8 @@ class GroupStatus(Value):
     counters: dict[str, int]
     histograms: dict[str, Histogram]
     loop_lag_s: float
+    memory_bytes: int | None = Field(default=None, description="resident memory of the actor's process")
+    cpu_s: float | None = Field(default=None, description="CPU seconds that the actor's process has used")
 
 
 class Liveness(StrEnum):

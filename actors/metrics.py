@@ -1,340 +1,390 @@
-"""Every metric: name, type, unit, labels, meaning, and where its number comes from. Nothing is exported elsewhere.
+"""The metrics of groups, legs and accounts: name, unit, meaning, and where each number comes from.
 
 Base units only (seconds, USD, base quantity); labels are bounded by the settings. What has not been reported is not
-exported: no answer is not zero. A dead actor shows `up` 0 and keeps its last report.
+exported: no answer is not zero. A dead actor shows `up` 0 and keeps its last report; `*_age_seconds` says how old the
+numbers are, and clocks that mean danger (naked, flatten) run on while nobody reports. The supervisor, its processes and
+its machine: `actors/metrics_host.py`. Every name with its meaning, for people: docs/metrics.md.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
-from typing import Generic, TypeVar
 
-from actors.actor import AccountStatus, GroupStatus, Histogram, Liveness
-from actors.supervision.overview import AccountRow, ActorRow, GroupRow, Overview
+from actors.actor import AccountStatus, GroupStatus
+from actors.hosting.protocol import ActorKind
+from actors.metric_kinds import (
+    ACCOUNT,
+    CHANNEL,
+    GROUP,
+    MS,
+    REFUSAL,
+    ChannelOf,
+    GroupAt,
+    HistogramMetric,
+    LaneOf,
+    Leg,
+    Metric,
+    Number,
+    RefusalOf,
+    account,
+    account_count,
+    group,
+    group_count,
+    lane,
+    leg,
+    metric,
+    reported,
+    seconds,
+    since,
+    told,
+    up,
+)
+from actors.refusal import counter
+from actors.supervision.flatness import open_legs
+from actors.supervision.overview import AccountRow
+from actors.supervision.takeover import left_flat
 from strategies.domain.account import AccountMode
-from strategies.domain.order import Lane
-from strategies.machine import LegView, Outcome
-
-_MS = 1000
-Number = float | int | Decimal | None
-
-R = TypeVar("R")
-
-
-class Type(StrEnum):
-    """Prometheus's kinds."""
-
-    GAUGE = "gauge"
-    COUNTER = "counter"
-    HISTOGRAM = "histogram"
-
-
-@dataclass(frozen=True)
-class Metric(Generic[R]):
-    """One row of the table: `read` takes the number out of one source; None = not known, so not exported."""
-
-    name: str
-    type: Type
-    unit: str
-    labels: tuple[str, ...]
-    help: str
-    read: Callable[[R], Number]
-
-
-@dataclass(frozen=True)
-class HistogramMetric:
-    """A duration histogram that actors keep; `key` is its name in the actor's report."""
-
-    name: str
-    labels: tuple[str, ...]
-    help: str
-    key: str
-    type: Type = Type.HISTOGRAM
-    unit: str = "seconds"
-
-
-@dataclass(frozen=True)
-class Leg:
-    """One leg of one group, as a source."""
-
-    view: LegView
-    mark: Decimal | None
-
-
-@dataclass(frozen=True)
-class LaneOf:
-    """One lane of one account, as a source."""
-
-    status: AccountStatus
-    lane: Lane
-
-
-_GROUP = ("group",)
-_LEG = ("group", "leg", "account")
-_ACCOUNT = ("account", "venue")
-_LANE = ("account", "venue", "lane")
+from strategies.domain.events import OperatorState
+from strategies.machine import Outcome
 
 OUTCOMES = {Outcome.RUNNING: 0, Outcome.FINISHED: 1, Outcome.PARKED: 2}
+OPERATOR_STATES = {OperatorState.RUN: 0, OperatorState.PAUSE: 1, OperatorState.REDUCE: 2, OperatorState.FLATTEN: 3}
 MODES = {AccountMode.DISARMED: 0, AccountMode.ARMED: 1, AccountMode.FROZEN: 2, AccountMode.STOPPED: 3}
+_NEVER = float("inf")
 
 
-def _metric(name: str, unit: str, labels: tuple[str, ...], text: str, read: Callable[[R], Number]) -> Metric[R]:
-    # Prometheus's own rule: what only rises is called `_total`, and nothing else is.
-    kind = Type.COUNTER if name.endswith("_total") else Type.GAUGE
-    return Metric(name=name, type=kind, unit=unit, labels=labels, help=text, read=read)
-
-
-def _own(name: str, unit: str, text: str, read: Callable[[Overview], Number]) -> Metric[Overview]:
-    return _metric(name, unit, (), text, read)
-
-
-def _group(name: str, unit: str, text: str, read: Callable[[GroupRow], Number]) -> Metric[GroupRow]:
-    return _metric(name, unit, _GROUP, text, read)
-
-
-def _leg(name: str, unit: str, text: str, read: Callable[[Leg], Number]) -> Metric[Leg]:
-    return _metric(name, unit, _LEG, text, read)
-
-
-def _account(name: str, unit: str, text: str, read: Callable[[AccountRow], Number]) -> Metric[AccountRow]:
-    return _metric(name, unit, _ACCOUNT, text, read)
-
-
-def _lane(name: str, unit: str, text: str, read: Callable[[LaneOf], Number]) -> Metric[LaneOf]:
-    return _metric(name, unit, _LANE, text, read)
-
-
-def _reported(read: Callable[[GroupStatus], Number]) -> Callable[[GroupRow], Number]:
-    return lambda row: None if row.status is None else read(row.status)
-
-
-def _told(read: Callable[[AccountStatus], Number]) -> Callable[[AccountRow], Number]:
-    return lambda row: None if row.status is None else read(row.status)
-
-
-def _group_count(key: str) -> Callable[[GroupRow], Number]:
-    return _reported(lambda status: status.counters.get(key, 0))
-
-
-def _account_count(key: str) -> Callable[[AccountRow], Number]:
-    return _told(lambda status: status.counters.get(key, 0))
-
-
-def _up(actor: ActorRow) -> int:
-    return int(actor.liveness is Liveness.ALIVE)
+def _outcome(seen: GroupAt) -> Number:
+    if seen.row.trouble or seen.row.parking:
+        return OUTCOMES[Outcome.PARKED]
+    return None if seen.row.status is None else OUTCOMES[seen.row.status.view.outcome]
 
 
 def _net_usd(status: GroupStatus) -> Number:
     return None if status.view.mark is None else status.view.net * status.view.mark
 
 
-def _naked_for(status: GroupStatus) -> Number:
-    return 0 if status.naked_since is None else (status.at - status.naked_since) / _MS
+def _gross_usd(status: GroupStatus) -> Number:
+    held = sum((abs(leg.believed) for leg in status.view.legs.values()), start=Decimal(0))
+    return None if status.view.mark is None else held * status.view.mark
+
+
+def _net_stated(seen: GroupAt) -> Number:
+    """Add up what the venues state; None while one of them has stated nothing."""
+    total = Decimal(0)
+    for name in seen.row.accounts:
+        row = seen.accounts.get(name)
+        stated = None if row is None or row.status is None else next(iter(row.status.reported.values()), None)
+        if stated is None:
+            return None
+        total += stated
+    return total
+
+
+def _naked_for(seen: GroupAt) -> Number:
+    """Run on while the group is silent: what was open when it last spoke is open until somebody says otherwise."""
+    status = seen.row.status
+    if status is None:
+        return None
+    if status.naked_since is None or left_flat(seen.row.trouble):
+        return 0
+    return max(0, seen.at - status.naked_since) / MS
+
+
+def _flatten_pending(seen: GroupAt) -> Number:
+    row = seen.row
+    wanted = bool(row.parking) or row.actor.kind is ActorKind.FLATTEN
+    if row.status is None:
+        return 1 if wanted else None
+    wanted = wanted or row.status.view.operator_state is OperatorState.FLATTEN
+    return int(wanted and bool(open_legs(row.status.view)) and not left_flat(row.trouble))
+
+
+def _data_age(seen: GroupAt) -> Number:
+    """Return the age of the oldest report that the group's exposure rests upon: its own and its accounts'."""
+    actors = [seen.row.actor, *(row.actor for name in seen.row.accounts if (row := seen.accounts.get(name)))]
+    ages = [since(actor.heard_at, seen.at) for actor in actors]
+    return max(_NEVER if age is None else age for age in ages)
 
 
 def _oldest_doubt(status: AccountStatus) -> Number:
-    return (status.at - min(status.unknown.values())) / _MS if status.unknown else 0
+    return (status.at - min(status.unknown.values())) / MS if status.unknown else 0
 
 
-def _since(moment: int | None, at: int) -> Number:
-    return None if moment is None else max(0, at - moment) / _MS
+def _margin_ratio(status: AccountStatus) -> Number:
+    need, equity = status.maintenance_margin, status.equity
+    if need is None or equity is None:
+        return None
+    if need == 0:
+        return 0
+    return need / equity if equity > 0 else _NEVER
 
 
-SUPERVISOR: tuple[Metric[Overview], ...] = (
-    _own(
-        "hedge_supervisor_heartbeat_timestamp_seconds",
-        "seconds",
-        "When the supervisor's own loop last turned, seconds since 1970.",
-        lambda seen: seen.beat_at / _MS,
-    ),
-    _own(
-        "hedge_supervisor_epoch",
+def _distance(source: Leg) -> Number:
+    mark, status = source.mark, source.status
+    if mark is None or status is None or status.liquidation_price is None or not source.view.believed:
+        return None
+    return abs(mark - status.liquidation_price) / mark
+
+
+def _stated(source: Leg) -> Number:
+    """Return the account's own latest statement of its venue: fresher than the group's last look."""
+    return source.view.reported if source.status is None else next(iter(source.status.reported.values()), None)
+
+
+def _skew(source: Leg) -> Number:
+    view = source.view
+    largest = max(abs(view.target), abs(view.believed))
+    return abs(view.target - view.believed) / largest if largest else 0
+
+
+GROUPS: tuple[Metric[GroupAt], ...] = (
+    group("hedge_group_up", "1", "1 while the group actor reports, else 0.", lambda seen: up(seen.row.actor)),
+    group(
+        "hedge_group_over",
         "1",
-        "Epoch of the supervisor in the journal; it rises with each start.",
-        lambda seen: seen.supervisor_epoch,
+        "1 when nothing more will happen by itself: finished, or parked and out.",
+        lambda seen: int(seen.row.over),
     ),
-    _own("hedge_supervisor_spares", "1", "Warm processes that wait.", lambda seen: seen.spares),
-)
-
-GROUPS: tuple[Metric[GroupRow], ...] = (
-    _group("hedge_group_up", "1", "1 while the group actor reports, else 0.", lambda row: _up(row.actor)),
-    _group("hedge_group_epoch", "1", "Epoch of the group's latest incarnation.", lambda row: row.actor.epoch),
-    _group("hedge_group_restarts_total", "1", "Successors started by this supervisor.", lambda row: row.actor.restarts),
-    _group(
+    group("hedge_group_epoch", "1", "Epoch of the group's latest incarnation.", lambda seen: seen.row.actor.epoch),
+    group(
+        "hedge_group_restarts_total",
+        "1",
+        "Successors started by this supervisor.",
+        lambda seen: seen.row.actor.restarts,
+    ),
+    group(
+        "hedge_group_given_up",
+        "1",
+        "1 when the supervisor starts the group's actor no more (panic, too many deaths).",
+        lambda seen: int(bool(seen.row.actor.gave_up)),
+    ),
+    group(
         "hedge_group_report_timestamp_seconds",
         "seconds",
         "When the group last reported, seconds since 1970.",
-        lambda row: None if row.actor.heard_at is None else row.actor.heard_at / _MS,
+        lambda seen: seconds(seen.row.actor.heard_at),
     ),
-    _group(
-        "hedge_group_outcome",
+    group(
+        "hedge_group_data_age_seconds",
+        "seconds",
+        "Age of the oldest report that the exposure rests upon: the group's and its accounts'; +Inf = one never came.",
+        _data_age,
+    ),
+    group("hedge_group_outcome", "1", "0 running, 1 finished, 2 parked or being parked.", _outcome),
+    group(
+        "hedge_group_operator_state",
         "1",
-        "0 running, 1 finished, 2 parked.",
-        lambda row: 2 if row.trouble else None if row.status is None else OUTCOMES[row.status.view.outcome],
+        "What the operator wants: 0 RUN, 1 PAUSE, 2 REDUCE, 3 FLATTEN.",
+        reported(lambda status: OPERATOR_STATES[status.view.operator_state]),
     ),
-    _group(
+    group(
+        "hedge_group_flatten_pending",
+        "1",
+        "1 while the group shall get out and not every leg is confirmed flat by its venue.",
+        _flatten_pending,
+    ),
+    group(
         "hedge_group_stopped",
         "1",
         "1 when the group decides no more (divergence, poison event).",
-        _reported(lambda status: int(bool(status.stopped))),
+        reported(lambda status: int(bool(status.stopped))),
     ),
-    _group(
+    group(
         "hedge_group_hedged",
         "1",
         "1 when the strategy holds that no more than rounding is uncovered.",
-        _reported(lambda status: int(status.view.hedged)),
+        reported(lambda status: int(status.view.hedged)),
     ),
-    _group(
+    group(
         "hedge_group_phase_seconds",
         "seconds",
         "Time in the present phase.",
-        _reported(lambda status: _since(status.view.phase_since, status.at)),
+        reported(lambda status: since(status.view.phase_since, status.at)),
     ),
-    _group(
-        "hedge_group_cycle", "1", "Number of the running or last cycle.", _reported(lambda status: status.view.cycle)
-    ),
-    _group(
+    group("hedge_group_cycle", "1", "Number of the running or last cycle.", reported(lambda status: status.view.cycle)),
+    group(
         "hedge_group_cycles_done_total",
         "1",
         "Cycles done in the life of the group.",
-        _reported(lambda status: status.view.cycles_done),
+        reported(lambda status: status.view.cycles_done),
     ),
-    _group(
+    group(
         "hedge_group_net_exposure_base",
         "base",
         "Uncovered quantity, signed: the sum of all legs.",
-        _reported(lambda status: status.view.net),
+        reported(lambda status: status.view.net),
     ),
-    _group("hedge_group_net_exposure_usd", "usd", "The same at the mark price.", _reported(_net_usd)),
-    _group("hedge_group_mark_price_usd", "usd", "Price used for values.", _reported(lambda status: status.view.mark)),
-    _group(
+    group("hedge_group_net_exposure_usd", "usd", "The same at the mark price.", reported(_net_usd)),
+    group("hedge_group_gross_exposure_usd", "usd", "All legs at the mark price, without signs.", reported(_gross_usd)),
+    group(
+        "hedge_group_net_stated_base",
+        "base",
+        "The same sum out of what the venues themselves last stated; absent while one has stated nothing.",
+        _net_stated,
+    ),
+    group("hedge_group_mark_price_usd", "usd", "Price used for values.", reported(lambda status: status.view.mark)),
+    group(
         "hedge_group_naked_for_seconds",
         "seconds",
-        "How long more than half a lot has been uncovered now; 0 = covered.",
-        _reported(_naked_for),
+        "How long more than half a lot has been uncovered; 0 = covered. Runs on while the group is silent.",
+        _naked_for,
     ),
-    _group(
+    group(
         "hedge_group_naked_seconds_total",
         "seconds",
         "Sum of all such intervals since the incarnation's start.",
-        _reported(lambda status: status.naked_seconds),
+        reported(lambda status: status.naked_seconds),
     ),
-    _group(
+    group(
         "hedge_group_naked_usd_seconds_total",
         "usd seconds",
         "The same, each weighed by what was uncovered.",
-        _reported(lambda status: status.naked_usd_seconds),
+        reported(lambda status: status.naked_usd_seconds),
     ),
-    _group(
+    group(
         "hedge_group_journal_seq",
         "1",
         "Last record of the group's journal stream.",
-        _reported(lambda status: status.journal_seq),
+        reported(lambda status: status.journal_seq),
     ),
-    _group(
+    group(
         "hedge_group_loop_lag_seconds",
         "seconds",
         "Lag of the group's event loop.",
-        _reported(lambda status: status.loop_lag_s),
+        reported(lambda status: status.loop_lag_s),
     ),
-    _group("hedge_group_steps_total", "1", "Events decided by this incarnation.", _group_count("steps")),
-    _group("hedge_group_stops_total", "1", "Times that this incarnation stopped deciding.", _group_count("stopped")),
-    _group(
+    group("hedge_group_steps_total", "1", "Events decided by this incarnation.", group_count("steps")),
+    group("hedge_group_stops_total", "1", "Times that this incarnation stopped deciding.", group_count("stopped")),
+    group(
         "hedge_group_journal_failures_total",
         "1",
         "Appends that did not become durable.",
-        _group_count("journal_failures"),
+        group_count("journal_failures"),
     ),
     *(
-        _group(
+        group(
             f"hedge_group_notifications_{severity}_total",
             "1",
             f"Notifications of severity {severity.upper()}.",
-            _group_count(f"notifications_{severity}"),
+            group_count(f"notifications_{severity}"),
         )
         for severity in ("info", "warning", "critical")
     ),
 )
 
 LEGS: tuple[Metric[Leg], ...] = (
-    _leg("hedge_leg_target_base", "base", "Position that the strategy wants, signed.", lambda leg: leg.view.target),
-    _leg(
-        "hedge_leg_believed_base", "base", "Position that our fills add up to, signed.", lambda leg: leg.view.believed
+    leg("hedge_leg_target_base", "base", "Position that the strategy wants, signed.", lambda leg: leg.view.target),
+    leg("hedge_leg_believed_base", "base", "Position that our fills add up to, signed.", lambda leg: leg.view.believed),
+    leg("hedge_leg_reported_base", "base", "Position that the venue last stated to the account, signed.", _stated),
+    leg("hedge_leg_skew_ratio", "ratio", "Distance from the target, as a share of the larger of both.", _skew),
+    leg(
+        "hedge_leg_gap_usd",
+        "usd",
+        "Distance from the target at the mark price, without sign.",
+        lambda leg: None if leg.mark is None else abs(leg.view.target - leg.view.believed) * leg.mark,
     ),
-    _leg(
-        "hedge_leg_reported_base", "base", "Position that the venue last stated, signed.", lambda leg: leg.view.reported
+    leg(
+        "hedge_leg_liquidation_distance_ratio",
+        "ratio",
+        "How far the mark price may move until the venue liquidates, as a share of it; absent when flat.",
+        _distance,
     ),
-    _leg(
+    leg(
         "hedge_leg_value_usd",
         "usd",
         "Believed position at the mark price, signed.",
         lambda leg: None if leg.mark is None else leg.view.believed * leg.mark,
     ),
-    _leg("hedge_leg_orders_in_flight", "1", "Orders whose end is open.", lambda leg: len(leg.view.in_flight)),
-    _leg("hedge_leg_orders_unknown", "1", "Of those, orders in doubt.", lambda leg: len(leg.view.unknown)),
-    _leg("hedge_leg_dust_usd", "usd", "What is too small to close.", lambda leg: leg.view.dust_usd),
-    _leg("hedge_leg_realized_usd", "usd", "Profit realised, before fees.", lambda leg: leg.view.realized),
-    _leg("hedge_leg_fees_usd", "usd", "Fees paid.", lambda leg: leg.view.fees),
+    leg("hedge_leg_orders_in_flight", "1", "Orders whose end is open.", lambda leg: len(leg.view.in_flight)),
+    leg("hedge_leg_orders_unknown", "1", "Of those, orders in doubt.", lambda leg: len(leg.view.unknown)),
+    leg("hedge_leg_dust_usd", "usd", "What is too small to close.", lambda leg: leg.view.dust_usd),
+    leg("hedge_leg_realized_usd", "usd", "Profit realised, before fees.", lambda leg: leg.view.realized),
+    leg("hedge_leg_fees_usd", "usd", "Fees paid.", lambda leg: leg.view.fees),
+)
+
+REFUSALS: tuple[Metric[RefusalOf], ...] = (
+    metric(
+        "hedge_leg_refusals_total",
+        "1",
+        REFUSAL,
+        "Orders of the leg that were refused or ended unfilled by the venue, by its reason (`ours` = by our own gate).",
+        lambda source: source.status.counters.get(counter(source.account, source.kind), 0),
+    ),
 )
 
 ACCOUNTS: tuple[Metric[AccountRow], ...] = (
-    _account("venue_account_up", "1", "1 while the account actor reports, else 0.", lambda row: _up(row.actor)),
-    _account("venue_account_epoch", "1", "Epoch of the account's latest incarnation.", lambda row: row.actor.epoch),
-    _account(
+    account("venue_account_up", "1", "1 while the account actor reports, else 0.", lambda row: up(row.actor)),
+    account("venue_account_epoch", "1", "Epoch of the account's latest incarnation.", lambda row: row.actor.epoch),
+    account(
         "venue_account_restarts_total", "1", "Successors started by this supervisor.", lambda row: row.actor.restarts
     ),
-    _account(
+    account(
+        "venue_account_given_up",
+        "1",
+        "1 when the supervisor starts the account's actor no more (panic, too many deaths).",
+        lambda row: int(bool(row.actor.gave_up)),
+    ),
+    account(
         "venue_account_report_timestamp_seconds",
         "seconds",
         "When the account last reported, seconds since 1970.",
-        lambda row: None if row.actor.heard_at is None else row.actor.heard_at / _MS,
+        lambda row: seconds(row.actor.heard_at),
     ),
-    _account(
-        "venue_account_mode", "1", "0 disarmed, 1 armed, 2 frozen, 3 stopped.", _told(lambda status: MODES[status.mode])
+    account(
+        "venue_account_mode", "1", "0 disarmed, 1 armed, 2 frozen, 3 stopped.", told(lambda status: MODES[status.mode])
     ),
-    _account(
+    account(
         "venue_account_reconciled_timestamp_seconds",
         "seconds",
         "When belief and the venue last agreed, seconds since 1970.",
-        _told(lambda status: None if status.reconciled_at is None else status.reconciled_at / _MS),
+        told(lambda status: seconds(status.reconciled_at)),
     ),
-    _account("venue_orders_in_flight", "1", "Orders whose end is open.", _told(lambda status: len(status.in_flight))),
-    _account("venue_orders_unknown", "1", "Of those, orders in doubt.", _told(lambda status: len(status.unknown))),
-    _account("venue_oldest_unknown_seconds", "seconds", "Age of the oldest doubt; 0 = none.", _told(_oldest_doubt)),
-    _account(
+    account("venue_orders_in_flight", "1", "Orders whose end is open.", told(lambda status: len(status.in_flight))),
+    account("venue_orders_unknown", "1", "Of those, orders in doubt.", told(lambda status: len(status.unknown))),
+    account("venue_oldest_unknown_seconds", "seconds", "Age of the oldest doubt; 0 = none.", told(_oldest_doubt)),
+    account(
         "venue_stream_age_seconds",
         "seconds",
         "Since the content of the stalest channel was last confirmed.",
-        _told(lambda status: max(status.stream_ages_s.values(), default=None)),
+        told(lambda status: max(status.stream_ages_s.values(), default=None)),
     ),
-    _account(
+    account(
         "venue_clock_offset_seconds",
         "seconds",
         "The venue's clock minus ours.",
-        _told(lambda status: status.clock_offset_s),
+        told(lambda status: status.clock_offset_s),
     ),
-    _account("venue_equity_usd", "usd", "Equity.", _told(lambda status: status.equity)),
-    _account(
-        "venue_available_usd", "usd", "What new positions may use as margin.", _told(lambda status: status.available)
+    account(
+        "venue_position_believed_base",
+        "base",
+        "Position that the account's fills add up to, signed.",
+        told(lambda status: next(iter(status.believed.values()), None)),
     ),
-    _account(
+    account("venue_equity_usd", "usd", "Equity.", told(lambda status: status.equity)),
+    account(
+        "venue_available_usd", "usd", "What new positions may use as margin.", told(lambda status: status.available)
+    ),
+    account(
         "venue_maintenance_margin_usd",
         "usd",
         "Maintenance requirement of all positions.",
-        _told(lambda status: status.maintenance_margin),
+        told(lambda status: status.maintenance_margin),
     ),
-    _account(
+    account(
+        "venue_margin_ratio",
+        "ratio",
+        "Maintenance requirement as a share of equity; at 1 the venue liquidates.",
+        told(_margin_ratio),
+    ),
+    account(
         "venue_liquidation_price_usd",
         "usd",
         "Price at which the venue liquidates.",
-        _told(lambda status: status.liquidation_price),
+        told(lambda status: status.liquidation_price),
     ),
-    _account(
-        "venue_loop_lag_seconds", "seconds", "Lag of the account's event loop.", _told(lambda status: status.loop_lag_s)
+    account(
+        "venue_loop_lag_seconds", "seconds", "Lag of the account's event loop.", told(lambda status: status.loop_lag_s)
     ),
     *(
-        _account(f"venue_{key}_total", "1", text, _account_count(key))
+        account(f"venue_{key}_total", "1", text, account_count(key))
         for key, text in (
             ("fills", "Executions folded."),
             ("freezes", "Times that writes were frozen because somebody else trades here."),
@@ -356,13 +406,13 @@ ACCOUNTS: tuple[Metric[AccountRow], ...] = (
 )
 
 LANES: tuple[Metric[LaneOf], ...] = (
-    _lane(
+    lane(
         "venue_queue_length",
         "1",
         "Commands that wait in the account's queue.",
         lambda source: source.status.queue_length.get(source.lane),
     ),
-    _lane(
+    lane(
         "venue_budget_left",
         "1",
         "Requests that the lane may still send now.",
@@ -370,28 +420,30 @@ LANES: tuple[Metric[LaneOf], ...] = (
     ),
 )
 
-GROUP_HISTOGRAMS: tuple[HistogramMetric, ...] = (
-    HistogramMetric("hedge_decide_seconds", _GROUP, "One step of the strategy.", "decide"),
-    HistogramMetric("hedge_journal_append_seconds", _GROUP, "One durable append.", "journal_append"),
-    HistogramMetric("hedge_submit_call_seconds", _GROUP, "One call from the group to an account.", "submit_call"),
-    HistogramMetric(
-        "hedge_naked_interval_seconds", _GROUP, "Intervals uncovered by over half a lot.", "naked_interval"
+CHANNELS: tuple[Metric[ChannelOf], ...] = (
+    metric(
+        "venue_channel_age_seconds",
+        "seconds",
+        CHANNEL,
+        "Since the content of one channel was last confirmed; +Inf = never.",
+        lambda source: source.status.stream_ages_s.get(source.channel),
     ),
 )
 
-ACCOUNT_HISTOGRAMS: tuple[HistogramMetric, ...] = (
-    HistogramMetric("venue_certainty_seconds", _ACCOUNT, "From doubt about a write to proof.", "certainty"),
-    HistogramMetric("venue_sign_seconds", _ACCOUNT, "Allocating a nonce and signing.", "sign"),
-    HistogramMetric("venue_dequeue_to_wire_seconds", _ACCOUNT, "From the queue to the wire.", "dequeue_to_wire"),
-    HistogramMetric("venue_wire_to_answer_seconds", _ACCOUNT, "From the wire to the venue's answer.", "wire_to_answer"),
-    HistogramMetric("venue_journal_append_seconds", _ACCOUNT, "One durable append.", "journal_append"),
+GROUP_HISTOGRAMS: tuple[HistogramMetric, ...] = (
+    HistogramMetric(
+        "hedge_latency_seconds", GROUP, "From the event that asked for a hedge to the venue's word on it.", "hedge"
+    ),
+    HistogramMetric("hedge_decide_seconds", GROUP, "One step of the strategy.", "decide"),
+    HistogramMetric("hedge_journal_append_seconds", GROUP, "One durable append.", "journal_append"),
+    HistogramMetric("hedge_submit_call_seconds", GROUP, "One call from the group to an account.", "submit_call"),
+    HistogramMetric("hedge_naked_interval_seconds", GROUP, "Intervals uncovered by over half a lot.", "naked_interval"),
 )
 
-
-def cumulative(histogram: Histogram) -> list[tuple[str, float]]:
-    """Return Prometheus's buckets: each counts everything up to its bound."""
-    total, buckets = 0, []
-    for bound, count in zip((*map(str, histogram.bounds), "+Inf"), histogram.counts, strict=True):
-        total += count
-        buckets.append((bound, float(total)))
-    return buckets
+ACCOUNT_HISTOGRAMS: tuple[HistogramMetric, ...] = (
+    HistogramMetric("venue_certainty_seconds", ACCOUNT, "From doubt about a write to proof.", "certainty"),
+    HistogramMetric("venue_sign_seconds", ACCOUNT, "Allocating a nonce and signing.", "sign"),
+    HistogramMetric("venue_dequeue_to_wire_seconds", ACCOUNT, "From the queue to the wire.", "dequeue_to_wire"),
+    HistogramMetric("venue_wire_to_answer_seconds", ACCOUNT, "From the wire to the venue's answer.", "wire_to_answer"),
+    HistogramMetric("venue_journal_append_seconds", ACCOUNT, "One durable append.", "journal_append"),
+)

@@ -12,6 +12,7 @@ from actors.journal.protocol import JournalError
 from actors.operator.simulator import Simulator
 from actors.operator.terminal import Terminal
 from actors.supervision import ending
+from actors.supervision.hostwatch import HostWatch
 from actors.supervision.overview import Overview, overview
 from actors.supervision.settings import OnInterrupt, SupervisorConfig
 from actors.supervision.supervision import Supervision
@@ -80,6 +81,7 @@ class Session:
         simulator: Simulator | None,
         until_done: bool,
         interrupts: Interrupts,
+        host: HostWatch,
     ) -> None:
         """Wire the parts; `interrupts` are heard already."""
         self._supervision = supervision
@@ -89,6 +91,7 @@ class Session:
         self._simulator = simulator
         self._until_done = until_done
         self._interrupts = interrupts
+        self._host = host
         self._tasks = Tasks("session", _complain)
         self._show = Tasks("terminal", _complain)
 
@@ -100,6 +103,7 @@ class Session:
         """
         await self._supervision.start()
         try:
+            self._tasks.start("host", self._host.run())
             await self._server.serve(self._look)
             self._show.start("terminal", self._terminal.show(self._look, self._footer()))
             if self._simulator is not None:
@@ -174,7 +178,7 @@ class Session:
         self._terminal.say(text)
 
     def _look(self) -> Overview:
-        return overview(self._supervision, wall_now())
+        return overview(self._supervision, wall_now(), self._host.report)
 
     def _footer(self) -> tuple[str, ...]:
         what = {

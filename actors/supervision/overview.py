@@ -4,6 +4,7 @@ from pydantic import Field
 
 from actors.actor import AccountStatus, GroupStatus, Liveness
 from actors.hosting.protocol import ActorKind, Place
+from actors.supervision.hostwatch import HostReport
 from actors.supervision.keeper import Keeper
 from actors.supervision.supervision import Supervision
 from strategies.domain.account import AccountMode
@@ -57,6 +58,11 @@ class Overview(Value):
     groups: dict[GroupId, GroupRow]
     accounts: dict[AccountId, AccountRow]
     notices: tuple[str, ...]
+    notice_count: int = Field(default=0, description="all notices since the start; only the latest are kept")
+    loop_lag_s: float = Field(default=0.0, description="worst lag of the supervisor's event loop lately, seconds")
+    ray_up: bool = True
+    ray_losses: int = 0
+    host: HostReport | None = Field(default=None, description="the machine, as last looked at; None = not yet")
 
     def not_ready(self) -> tuple[str, ...]:
         """Say, one sentence each, who does not live or may not act yet; empty = everything is ready."""
@@ -76,8 +82,8 @@ class Overview(Value):
         return absent + unarmed
 
 
-def overview(supervision: Supervision, at: Timestamp) -> Overview:
-    """Take the picture."""
+def overview(supervision: Supervision, at: Timestamp, host: HostReport | None = None) -> Overview:
+    """Take the picture; `host` is the machine as last looked at."""
     return Overview(
         at=at,
         supervisor_epoch=supervision.epoch,
@@ -99,6 +105,11 @@ def overview(supervision: Supervision, at: Timestamp) -> Overview:
             for name, keeper in supervision.accounts.items()
         },
         notices=tuple(supervision.notices),
+        notice_count=supervision.notice_count,
+        loop_lag_s=supervision.loop_lag_s,
+        ray_up=supervision.ray_up,
+        ray_losses=supervision.ray_losses,
+        host=host,
     )
 
 

@@ -1,0 +1,118 @@
+"""The metrics of the supervisor itself, of every actor's process, of Ray and of the machine."""
+
+from collections.abc import Callable
+
+from actors.metric_kinds import ACTOR, ActorUse, Metric, Number, metric, own, seconds
+from actors.supervision.hostwatch import HostReport
+from actors.supervision.overview import Overview
+
+
+def _host(read: Callable[[HostReport], Number]) -> Callable[[Overview], Number]:
+    return lambda seen: None if seen.host is None else read(seen.host)
+
+
+SUPERVISOR: tuple[Metric[Overview], ...] = (
+    own(
+        "hedge_supervisor_heartbeat_timestamp_seconds",
+        "seconds",
+        "When the supervisor's own loop last turned, seconds since 1970.",
+        lambda seen: seconds(seen.beat_at),
+    ),
+    own(
+        "hedge_supervisor_epoch",
+        "1",
+        "Epoch of the supervisor in the journal; it rises with each start.",
+        lambda seen: seen.supervisor_epoch,
+    ),
+    own("hedge_supervisor_spares", "1", "Warm processes that wait.", lambda seen: seen.spares),
+    own(
+        "hedge_supervisor_notices_total",
+        "1",
+        "Critical notices since the supervisor started.",
+        lambda seen: seen.notice_count,
+    ),
+    own(
+        "hedge_supervisor_loop_lag_seconds",
+        "seconds",
+        "Worst lag of the supervisor's event loop in the last ten seconds.",
+        lambda seen: seen.loop_lag_s,
+    ),
+    own(
+        "hedge_supervisor_memory_bytes",
+        "bytes",
+        "Resident memory of the supervisor's process.",
+        _host(lambda host: host.own_memory_bytes),
+    ),
+    own(
+        "hedge_supervisor_cpu_seconds_total",
+        "seconds",
+        "CPU time that the supervisor's process has used.",
+        _host(lambda host: host.own_cpu_s),
+    ),
+)
+
+RAY: tuple[Metric[Overview], ...] = (
+    own("hedge_ray_up", "1", "1 while Ray carries the actors, 0 while it is being had anew.", lambda seen: seen.ray_up),
+    own("hedge_ray_losses_total", "1", "Times that Ray was lost since the start.", lambda seen: seen.ray_losses),
+    own(
+        "hedge_ray_processes",
+        "1",
+        "Processes below the supervisor: Ray's own and its workers'; 0 when Ray was started elsewhere.",
+        _host(lambda host: host.child_processes),
+    ),
+    own(
+        "hedge_ray_memory_bytes",
+        "bytes",
+        "Resident memory of all of them together, shared pages counted in each.",
+        _host(lambda host: host.child_memory_bytes),
+    ),
+)
+
+HOST: tuple[Metric[Overview], ...] = (
+    own(
+        "hedge_host_report_timestamp_seconds",
+        "seconds",
+        "When the machine was last looked at, seconds since 1970.",
+        _host(lambda host: seconds(host.at)),
+    ),
+    own("hedge_host_processors", "1", "Processors of the machine.", _host(lambda host: host.processors)),
+    own("hedge_host_load", "1", "Processes that wanted to run, mean of a minute.", _host(lambda host: host.load)),
+    own(
+        "hedge_host_cpu_busy_seconds_total",
+        "seconds",
+        "CPU time of the machine that was not idle, all processors together.",
+        _host(lambda host: host.cpu_busy_s),
+    ),
+    own("hedge_host_memory_bytes", "bytes", "Memory of the machine.", _host(lambda host: host.memory_bytes)),
+    own(
+        "hedge_host_memory_available_bytes",
+        "bytes",
+        "Memory that programs may still take.",
+        _host(lambda host: host.memory_available_bytes),
+    ),
+    own(
+        "hedge_host_disk_free_bytes",
+        "bytes",
+        "Free space where the journal and the logs are.",
+        _host(lambda host: host.disk_free_bytes),
+    ),
+    own("hedge_host_disk_bytes", "bytes", "Size of that file system.", _host(lambda host: host.disk_bytes)),
+    own("hedge_host_state_bytes", "bytes", "Size of the state folder.", _host(lambda host: host.state_bytes)),
+)
+
+ACTORS: tuple[Metric[ActorUse], ...] = (
+    metric(
+        "hedge_actor_memory_bytes",
+        "bytes",
+        ACTOR,
+        "Resident memory of the actor's process, by its own report.",
+        lambda use: use.memory_bytes,
+    ),
+    metric(
+        "hedge_actor_cpu_seconds_total",
+        "seconds",
+        ACTOR,
+        "CPU time that the actor's process has used, by its own report.",
+        lambda use: use.cpu_s,
+    ),
+)

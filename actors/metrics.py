@@ -420,7 +420,7 @@ LANES: tuple[Metric[LaneOf], ...] = (
     ),
 )
 
-CHANNELS: tuple[Metric[ChannelOf], ...] = (
+STREAMS: tuple[Metric[ChannelOf], ...] = (
     metric(
         "venue_channel_age_seconds",
         "seconds",

@@ -29,7 +29,7 @@ SUPERVISOR: tuple[Metric[Overview], ...] = (
         "hedge_supervisor_notices_total",
         "1",
         "Critical notices since the supervisor started.",
-        lambda seen: seen.notice_count,
+        lambda seen: seen.noticed,
     ),
     own(
         "hedge_supervisor_loop_lag_seconds",

@@ -58,7 +58,7 @@ class Overview(Value):
     groups: dict[GroupId, GroupRow]
     accounts: dict[AccountId, AccountRow]
     notices: tuple[str, ...]
-    notice_count: int = Field(default=0, description="all notices since the start; only the latest are kept")
+    noticed: int = Field(default=0, ge=0, description="how many notices there have been; the last of them are above")
     loop_lag_s: float = Field(default=0.0, description="worst lag of the supervisor's event loop lately, seconds")
     ray_up: bool = True
     ray_losses: int = 0
@@ -105,7 +105,7 @@ def overview(supervision: Supervision, at: Timestamp, host: HostReport | None = 
             for name, keeper in supervision.accounts.items()
         },
         notices=tuple(supervision.notices),
-        notice_count=supervision.notice_count,
+        noticed=supervision.noticed,
         loop_lag_s=supervision.loop_lag_s,
         ray_up=supervision.ray_up,
         ray_losses=supervision.ray_losses,

@@ -75,7 +75,7 @@ class Supervision:
         self.epoch = 0
         self.taken_over = False
         self.beat_at = now()
-        self.notice_count = 0
+        self.noticed = 0
         self.ray_up = True
         self.ray_losses = 0
         self._lags: deque[float] = deque([0.0], maxlen=_LAGS_KEPT)
@@ -214,7 +214,7 @@ class Supervision:
     def notice(self, text: str) -> None:
         """Tell the operator: critical, and to be seen on the status pages, too."""
         self.notices = [*self.notices[-_NOTICES_KEPT:], text]
-        self.notice_count += 1
+        self.noticed += 1
         _log.critical("notice", text=text)
 
     # --- start ----------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from actors.metric_kinds import (
 from actors.metrics import (
     ACCOUNT_HISTOGRAMS,
     ACCOUNTS,
-    CHANNELS,
+    STREAMS,
     GROUP_HISTOGRAMS,
     GROUPS,
     LANES,
@@ -51,7 +51,7 @@ TABLE: tuple[Metric[Any] | HistogramMetric, ...] = (
     *REFUSALS,
     *ACCOUNTS,
     *LANES,
-    *CHANNELS,
+    *STREAMS,
     *GROUP_HISTOGRAMS,
     *ACCOUNT_HISTOGRAMS,
 )
@@ -78,7 +78,7 @@ def _lines(seen: Overview) -> Iterator[str]:
     yield from _family(REFUSALS, list(_refusals(seen)))
     yield from _family(ACCOUNTS, accounts)
     yield from _family(LANES, list(_lanes(seen)))
-    yield from _family(CHANNELS, list(_channels(seen)))
+    yield from _family(STREAMS, list(_channels(seen)))
     for histogram in GROUP_HISTOGRAMS:
         reports = [(labels, each.row.status.histograms) for labels, each in groups if each.row.status is not None]
         yield from _histogram(histogram, reports)

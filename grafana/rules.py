@@ -191,7 +191,8 @@ SUPERVISOR = (
         "HedgeHeartbeatGap",
         lambda _: _either(
             f"(time() - hedge_group_report_timestamp_seconds > {GAP_S} unless on (group) hedge_group_over == 1)",
-            f"(time() - venue_account_report_timestamp_seconds > {GAP_S} unless on (account) venue_account_given_up == 1)",
+            f"(time() - venue_account_report_timestamp_seconds > {GAP_S}"
+            " unless on (account) venue_account_given_up == 1)",
         ),
         5,
         Severity.WARNING,

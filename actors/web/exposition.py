@@ -26,12 +26,12 @@ from actors.metric_kinds import (
 from actors.metrics import (
     ACCOUNT_HISTOGRAMS,
     ACCOUNTS,
-    STREAMS,
     GROUP_HISTOGRAMS,
     GROUPS,
     LANES,
     LEGS,
     REFUSALS,
+    STREAMS,
 )
 from actors.metrics_host import ACTORS, HOST, RAY, SUPERVISOR
 from actors.refusal import RefusalKind

@@ -1,4 +1,4 @@
-"""A real Prometheus and a real Alertmanager on loopback, with this repository's own files, and a webhook that listens."""
+"""A real Prometheus and a real Alertmanager on loopback, with this repository's files, and a webhook that listens."""
 
 import asyncio
 import socket
@@ -76,6 +76,7 @@ class Monitoring:
     """Both programs, running."""
 
     def __init__(self, folder: Path, targets: list[str], pace: Pace) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.targets, self.pace = folder, targets, pace
         self.webhook = Webhook()
         self.prometheus = self.alertmanager = ""
@@ -190,7 +191,6 @@ class Monitoring:
 @asynccontextmanager
 async def monitoring(folder: Path, *targets: str, pace: Pace | None = None) -> AsyncIterator[Monitoring]:
     """Run both programs over `targets` (HOST:PORT) in a folder of their own."""
-    folder.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as ends:
         running = Monitoring(folder, list(targets), pace or Pace())
         await running.start(ends)

@@ -47,7 +47,7 @@ async def serving(book: Book, port: int = 0) -> StatusServer:
 
 
 async def test_naked_exposure_and_a_lost_supervisor_reach_the_webhook(tmp_path):
-    """Naked: told with the USD. The supervisor goes: told, and what was naked stays said. Both end when they are over."""
+    """Naked: told with the USD. The supervisor goes: told, and what was naked stays said. Both end when over."""
     book = Book()
     server = await serving(book)
     port = int(server.url.rpartition(":")[2])

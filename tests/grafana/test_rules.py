@@ -44,7 +44,10 @@ OVER, GROSS = f"hedge_group_over{G}", f"hedge_group_gross_exposure_usd{G}"
 GAP, REFUSED = f"hedge_leg_gap_usd{LEG}", 'hedge_leg_refusals_total{group="g",leg="long",account="a",reason="margin"}'
 UP, BEAT = 'up{job="hedgevisor",instance="x"}', "hedge_supervisor_heartbeat_timestamp_seconds"
 INSTANCE = {"job": "hedgevisor", "instance": "x"}
-GROUP_HEARD, ACCOUNT_HEARD = f"hedge_group_report_timestamp_seconds{G}", f"venue_account_report_timestamp_seconds{ACCOUNT}"
+GROUP_HEARD, ACCOUNT_HEARD = (
+    f"hedge_group_report_timestamp_seconds{G}",
+    f"venue_account_report_timestamp_seconds{ACCOUNT}",
+)
 
 
 def buckets(metric: str, label: str, fast: int, slow: int) -> dict[str, str]:
@@ -332,9 +335,7 @@ CASES = (
         {"hedge_host_disk_free_bytes": always("10"), "hedge_host_disk_bytes": always("1000")},
         "1% of the journal's disk is free",
     ),
-    Case(
-        "HedgeDiskNearlyFull", {"hedge_host_disk_free_bytes": always("500"), "hedge_host_disk_bytes": always("1000")}
-    ),
+    Case("HedgeDiskNearlyFull", {"hedge_host_disk_free_bytes": always("500"), "hedge_host_disk_bytes": always("1000")}),
     Case("HedgeWatchdog", {}, "Always firing (reading 1): when it stops, Prometheus or Alertmanager is dead", at_s=0),
 )
 

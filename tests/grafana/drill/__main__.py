@@ -1,0 +1,185 @@
+"""The alert drill: `python -m tests.grafana.drill [--only RULE …] [--out docs/alert-drill.md]` (`make alert-drill`).
+
+A real supervisor over both simulated venues, scraped by a real Prometheus with the repository's own rules (only their
+times are shortened), a real Alertmanager, and a webhook that listens. Every trouble must be told, and its end, too.
+"""
+
+import argparse
+import asyncio
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from grafana.rule import Times
+from grafana.rules import RULES
+from tests.end_to_end.deployment import Deployment
+from tests.grafana.drill.panels import Answer, answers
+from tests.grafana.drill.report import Row, page
+from tests.grafana.drill.scenes import SCENES, A, B, Scene, Stage
+from tests.grafana.monitoring import Monitoring, Pace, Told, free_port, monitoring
+
+PACE = Pace(every_s=1.0, times=Times(0.1, shortest_window_s=5.0))
+"""A minute is six seconds; nothing else differs from production."""
+FIRE_BOUND_S = 120.0
+CLEAR_BOUND_S = 180.0
+QUIET_BOUND_S = 180.0
+_DISK = "800m"
+WATCHDOG = "HedgeWatchdog"
+SETTINGS = (
+    "supervisor.on_interrupt=keep",
+    "supervisor.spares=2",
+    "supervisor.accounts.max_restarts=100",  # the account that is held down shall not take its group with it
+    "supervisor.groups.max_restarts=3",
+    "simulator.speed=1",
+    "simulator.volatility=0.00001",  # nothing is liquidated but by the drill
+    "simulator.tier=unlimited",
+    "venues.lighter.tier=unlimited",
+    *(
+        f"groups.{group}.params.{setting}"
+        for group in (A, B)
+        for setting in (
+            "leverage=10",
+            "max_cycles=0",
+            "timeout_s=100000",
+            "cycle_pause_s=1",
+            "start_retry_s=1",
+            "start_failures_max=100",
+        )
+    ),
+    f"groups.{A}.limits.max_cycle_loss_usd=100000",
+    f"groups.{B}.limits.max_cycle_loss_usd=100000",
+)
+"""Long cycles that begin again after each trouble."""
+
+
+async def drill(scenes: Sequence[Scene], folder: Path, panels: list[Answer]) -> list[Row]:
+    """Play every scene; return what was seen, and add to `panels` what every panel would show."""
+    port = free_port()
+    deployment = Deployment(folder, *SETTINGS, f"supervisor.port={port}")
+    deployment.settings = tuple(each for each in deployment.settings if each != "supervisor.port=0")
+    rows: list[Row] = []
+    await deployment.start()
+    try:
+        async with monitoring(folder / "monitoring", f"127.0.0.1:{port}", pace=PACE) as seen:
+            stage = Stage(deployment, folder / "state")
+            told = await seen.until_told(WATCHDOG, 0.0, firing=True, bound_s=FIRE_BOUND_S)
+            rows.append(Row(WATCHDOG, "none: it always fires", told.annotations["summary"], 0.0, None))
+            for scene in scenes:
+                rows += await play(scene, stage, seen)
+                for row in rows[-len(scene.rules) :]:
+                    print(row.line, flush=True)  # noqa: T201
+            await healthy(stage, seen)
+            panels += await answers(seen)
+    finally:
+        await deployment.stop()
+    return rows
+
+
+async def play(scene: Scene, stage: Stage, seen: Monitoring) -> list[Row]:
+    """Begin the trouble, wait for its alerts, end it, wait for theirs."""
+    await healthy(stage, seen)
+    began = time.monotonic()
+    async with scene.begin(stage):
+        fired = await _each(
+            seen.until_told(rule, began, firing=True, bound_s=FIRE_BOUND_S, **scene.labels) for rule in scene.rules
+        )
+        ended = time.monotonic()
+    cleared = await _each(_end_of(told, seen) for told in fired)
+    return [_row(scene, *each, began, ended) for each in zip(scene.rules, fired, cleared, strict=True)]
+
+
+async def _each(waits: Iterable[Awaitable[Told]]) -> list[Told | TimeoutError]:
+    """Wait for all of them; what did not come is an error in its place."""
+    return await asyncio.gather(*map(_or_error, waits))
+
+
+async def _or_error(wait: Awaitable[Told]) -> Told | TimeoutError:
+    try:
+        return await wait
+    except TimeoutError as error:
+        return error
+
+
+async def _end_of(told: Told | TimeoutError, seen: Monitoring) -> Told:
+    """Wait until the webhook hears that the same alert is over. Raises what `told` is when it never fired."""
+    if isinstance(told, TimeoutError):
+        raise told
+    return await seen.until_told(told.name, told.at, firing=False, bound_s=CLEAR_BOUND_S, **told.labels)
+
+
+def _row(
+    scene: Scene, rule: str, fired: Told | TimeoutError, cleared: Told | TimeoutError, began: float, ended: float
+) -> Row:
+    if isinstance(fired, TimeoutError):
+        return Row(rule, scene.what, "", None, None, str(fired))
+    summary, fired_s = fired.annotations["summary"], fired.at - began
+    if isinstance(cleared, TimeoutError):
+        return Row(rule, scene.what, summary, fired_s, None, str(cleared))
+    return Row(rule, scene.what, summary, fired_s, cleared.at - ended)
+
+
+async def healthy(stage: Stage, seen: Monitoring) -> None:
+    """Wait until everything lives, both groups hold their positions, and nothing but the watchdog fires."""
+
+    async def well() -> bool:
+        status = await stage.status()
+        rows = [*status["accounts"].values(), *status["groups"].values()]
+        return (
+            all(row["actor"]["liveness"] == "ALIVE" and row["status"] for row in rows)
+            and all(row["status"]["mode"] == "ARMED" for row in status["accounts"].values())
+            and all(row["status"]["view"]["phase"] == "MONITORING" for row in status["groups"].values())
+            and await seen.firing() == {WATCHDOG}
+        )
+
+    await stage.deployment.until(well, "a healthy deployment that raises no alert", QUIET_BOUND_S)
+
+
+@contextmanager
+def own_disk() -> Iterator[Path]:
+    """Have a folder whose `state` is a file system of its own, so that it can be filled up."""
+    with tempfile.TemporaryDirectory(prefix="hedgevisor-drill-") as name:
+        state = Path(name) / "state"
+        state.mkdir()
+        _do("mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", str(state))
+        try:
+            yield Path(name)
+        finally:
+            _do("umount", "--lazy", str(state))
+
+
+def _do(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: {done.stderr.strip()} (the drill needs root, to have a disk to fill)")
+
+
+def _run(only: list[str], out: Path | None) -> int:
+    scenes = [each for each in SCENES if not only or set(only) & set(each.rules)]
+    panels: list[Answer] = []
+    with own_disk() as folder:
+        rows = asyncio.run(drill(scenes, folder, panels))
+    if out is not None:
+        out.write_text(page(rows, panels, PACE), encoding="utf-8")
+    empty = [each for each in panels if not each.lines]
+    for each in empty:
+        print(f"no data: {each.board}: {each.expression}")  # noqa: T201
+    print(f"{len(panels) - len(empty)} of {len(panels)} expressions of the dashboards return data")  # noqa: T201
+    return int(any(row.problem for row in rows) or bool(empty))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the drill; 0 = every alert was told, and its end."""
+    parser = argparse.ArgumentParser(prog="python -m tests.grafana.drill")
+    names = [rule.name for rule in RULES]
+    parser.add_argument("--only", nargs="*", default=[], choices=names, metavar="RULE", help="only these alerts")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there")
+    options = parser.parse_args(arguments)
+    return _run(options.only, options.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

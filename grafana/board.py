@@ -217,6 +217,7 @@ def _rows(panel: Rows) -> table.Panel:
     hidden = dict.fromkeys(("Time", "__name__", "instance", "job", "venue"), True)
     return (
         table.Panel()
+        .show_header(True)
         .title(panel.title)
         .description(panel.meaning)
         .datasource(_source())

@@ -1,7 +1,7 @@
 """The metrics table as Prometheus reads it: its text format, version 0.0.4.
 
 Written by hand because a hundred groups make some fifty thousand lines, and the supervisor's loop stands still while
-they are written: the client library takes several times as long for them (benchmarks/README.md).
+they are written: the client library takes six times as long for them (benchmarks/README.md).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

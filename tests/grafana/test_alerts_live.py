@@ -14,6 +14,7 @@ from actors.web.server import StatusServer
 from strategies.domain.ids import Timestamp
 from tests.actors.scene import A, G, actor, group_row, scene
 from tests.actors.supervision.local import account_status, group_status, leg
+from tests.grafana.drill.panels import answers
 from tests.grafana.monitoring import monitoring
 
 pytestmark = pytest.mark.timeout(120)
@@ -55,6 +56,7 @@ async def test_naked_exposure_and_a_lost_supervisor_reach_the_webhook(tmp_path):
         async with monitoring(tmp_path, f"127.0.0.1:{port}") as seen:
             await seen.until_told("HedgeWatchdog", 0, firing=True, bound_s=BOUND_S)
             assert await seen.firing() == {"HedgeWatchdog"}
+            assert any(each.lines for each in await answers(seen)), "every panel asks something that is PromQL"
 
             start = time.monotonic()
             book.net, book.naked_since = "1.5", Timestamp(int(time.time() * 1000))

@@ -124,9 +124,18 @@ def _distance(source: Leg) -> Number:
     return abs(mark - status.liquidation_price) / mark
 
 
-def _stated(source: Leg) -> Number:
+def _stated(source: Leg) -> Decimal | None:
     """Return the account's own latest statement of its venue: fresher than the group's last look."""
     return source.view.reported if source.status is None else next(iter(source.status.reported.values()), None)
+
+
+def _disagreement_usd(source: Leg) -> Number:
+    """Hold against each other what the group believes, what the account's fills add up to, and what the venue states."""
+    stated, mark = _stated(source), source.mark
+    if stated is None or mark is None:
+        return None
+    beliefs = [source.view.believed, *(source.status.believed.values() if source.status is not None else ())]
+    return max(abs(believed - stated) for believed in beliefs) * mark
 
 
 def _skew(source: Leg) -> Number:
@@ -274,6 +283,12 @@ LEGS: tuple[Metric[Leg], ...] = (
     leg("hedge_leg_target_base", "base", "Position that the strategy wants, signed.", lambda leg: leg.view.target),
     leg("hedge_leg_believed_base", "base", "Position that our fills add up to, signed.", lambda leg: leg.view.believed),
     leg("hedge_leg_reported_base", "base", "Position that the venue last stated to the account, signed.", _stated),
+    leg(
+        "hedge_leg_disagreement_usd",
+        "usd",
+        "Largest difference between the group's belief, the account's fills and the venue's statement, at the mark.",
+        _disagreement_usd,
+    ),
     leg("hedge_leg_skew_ratio", "ratio", "Distance from the target, as a share of the larger of both.", _skew),
     leg(
         "hedge_leg_gap_usd",

@@ -12,6 +12,8 @@ SMALL_USD = 25
 """Less than this uncovered is what venues' minimum sizes leave (10 USD at both), doubled for price moves."""
 GAP_USD = 1
 """Less than this off a target is rounding to lots."""
+OFTEN = 0.1
+"""Share of the time: a group that is covered and uncovered in turns never stays naked for ten seconds."""
 OLD_S = 15
 """Actors report each second; three missed looks end an actor that is silent. Older is unknown."""
 GAP_S = 10
@@ -47,6 +49,12 @@ def _naked(t: Times) -> str:
     return f"{_lasting('hedge_group_naked_for_seconds', t)} > 0 unless {net} <= {SMALL_USD}"
 
 
+def _often(t: Times) -> str:
+    share = f"rate(hedge_group_naked_seconds_total[{t.window(300)}])"
+    usd = f"rate(hedge_group_naked_usd_seconds_total[{t.window(300)}])"
+    return f"{share} > {OFTEN} and {usd} / {share} > {SMALL_USD}"
+
+
 def _either(group: str, account: str) -> str:
     """Join what is said of groups with what is said of accounts, under one label `actor`."""
     return (
@@ -76,6 +84,13 @@ MONEY = (
         "{{ $labels.group }} has been uncovered for {{ $value | humanizeDuration }}: "
         '{{ range printf `hedge_group_net_exposure_usd{group="%s"}` $labels.group | query }}'
         '{{ .Value | printf "%.0f" }} USD{{ else }}value unknown{{ end }}',
+    ),
+    Rule(
+        "HedgeNakedOften",
+        _often,
+        10,
+        Severity.WARNING,
+        "{{ $labels.group }} was uncovered for {{ $value | humanizePercentage }} of the last five minutes",
     ),
     Rule(
         "HedgeExposureUnknown",
@@ -119,10 +134,7 @@ MONEY = (
     ),
     Rule(
         "HedgePositionsDisagree",
-        lambda _: (
-            "abs(hedge_leg_reported_base - hedge_leg_believed_base) * on (group) group_left hedge_group_mark_price_usd"
-            f" > {SMALL_USD}"
-        ),
+        lambda _: f"hedge_leg_disagreement_usd > {SMALL_USD}",
         30,
         Severity.CRITICAL,
         '{{ $labels.leg }} of {{ $labels.group }}: our fills and the venue differ by {{ $value | printf "%.0f" }} USD',

@@ -108,6 +108,12 @@ GROUP = Board(
                     (Query(f"hedge_leg_reported_base{_G}", "{{group}} {{leg}}"),),
                 ),
                 Chart(
+                    "Disagreement",
+                    "Between the group's belief, the account's fills and the venue's statement.",
+                    (Query(f"hedge_leg_disagreement_usd{_G}", "{{group}} {{leg}}"),),
+                    "currencyUSD",
+                ),
+                Chart(
                     "Uncovered",
                     "By our fills, and by what the venues state.",
                     (

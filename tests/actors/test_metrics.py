@@ -183,13 +183,14 @@ def test_a_leg_shows_how_far_it_is_from_its_target_and_from_its_end():
     view = LegView(account=A, target=2, believed="1.5", reported="1.5")
     status = group_status(G, 2)
     status = status.model_copy(update={"view": status.view.model_copy(update={"legs": {"long": view}})})
-    told = account_status(A, 2, reported={"ETH-PERP": "1.25"}, liquidation_price="1900")
+    told = account_status(A, 2, believed={"ETH-PERP": "2.5"}, reported={"ETH-PERP": "1.25"}, liquidation_price="1900")
     accounts = {A: AccountRow(actor=actor(ActorKind.ACCOUNT, A), venue="lighter", status=told)}
     shown = page(scene(groups={G: group_row(status=status, accounts=(A,))}, accounts=accounts))
     labels = '{group="g",leg="long",account="a"}'
     assert shown[f"hedge_leg_skew_ratio{labels}"] == 0.25
     assert shown[f"hedge_leg_gap_usd{labels}"] == 1000
     assert shown[f"hedge_leg_reported_base{labels}"] == 1.25
+    assert shown[f"hedge_leg_disagreement_usd{labels}"] == 2500
     assert shown[f"hedge_leg_liquidation_distance_ratio{labels}"] == 0.05
     assert shown['hedge_group_net_stated_base{group="g"}'] == 1.25
 

@@ -81,6 +81,28 @@ CASES = (
     # What a venue's minimum size leaves is not an emergency; a blip between two scrapes is none, too.
     Case("HedgeNakedExposure", {NAKED: f"5+5{SPAN}", NET: always("20")}),
     Case("HedgeNakedExposure", {NAKED: "0+0x59 5 0+0x99", NET: always("1500")}, at_s=305),
+    # Covered and uncovered in turns: two seconds of each five, 1500 USD.
+    Case(
+        "HedgeNakedOften",
+        {
+            f"hedge_group_naked_seconds_total{G}": f"0+2{SPAN}",
+            f"hedge_group_naked_usd_seconds_total{G}": f"0+3000{SPAN}",
+        },
+        "g was uncovered for 40% of the last five minutes",
+        GROUP_LABELS,
+    ),
+    # All the time, but only what a minimum size leaves; and one entry in five minutes.
+    Case(
+        "HedgeNakedOften",
+        {f"hedge_group_naked_seconds_total{G}": f"0+5{SPAN}", f"hedge_group_naked_usd_seconds_total{G}": f"0+20{SPAN}"},
+    ),
+    Case(
+        "HedgeNakedOften",
+        {
+            f"hedge_group_naked_seconds_total{G}": "0+0x30 2+0x100",
+            f"hedge_group_naked_usd_seconds_total{G}": "0+0x30 90000+0x100",
+        },
+    ),
     Case(
         "HedgeExposureUnknown",
         {f"hedge_group_data_age_seconds{G}": f"1+5{SPAN}", OVER: always("0")},
@@ -140,22 +162,11 @@ CASES = (
     Case("HedgeTargetNotReached", {GAP: "0+0x50 900+0x100", REFUSED: f"0+1{SPAN}"}),
     Case(
         "HedgePositionsDisagree",
-        {
-            f"hedge_leg_reported_base{LEG}": always("1"),
-            f"hedge_leg_believed_base{LEG}": always("1.5"),
-            f"hedge_group_mark_price_usd{G}": always("2000"),
-        },
+        {f"hedge_leg_disagreement_usd{LEG}": always("1000")},
         "long of g: our fills and the venue differ by 1000 USD",
         LEG_LABELS,
     ),
-    Case(
-        "HedgePositionsDisagree",
-        {
-            f"hedge_leg_reported_base{LEG}": always("1.5"),
-            f"hedge_leg_believed_base{LEG}": always("1.5"),
-            f"hedge_group_mark_price_usd{G}": always("2000"),
-        },
-    ),
+    Case("HedgePositionsDisagree", {f"hedge_leg_disagreement_usd{LEG}": always("20")}),
     Case(
         "HedgeOrderUnknown",
         {f"venue_oldest_unknown_seconds{ACCOUNT}": f"0+5{SPAN}"},

@@ -28,6 +28,8 @@ FIRE_BOUND_S = 120.0
 CLEAR_BOUND_S = 180.0
 QUIET_BOUND_S = 180.0
 _DISK = "800m"
+_LAST_WORD_S = 3.0
+"""Scrape, evaluation and delivery: what the trouble still had to say has been heard by then."""
 WATCHDOG = "HedgeWatchdog"
 SETTINGS = (
     "supervisor.on_interrupt=keep",
@@ -88,7 +90,7 @@ async def play(scene: Scene, stage: Stage, seen: Monitoring) -> list[Row]:
             seen.until_told(rule, began, firing=True, bound_s=FIRE_BOUND_S, **scene.labels) for rule in scene.rules
         )
         ended = time.monotonic()
-    cleared = await _each(_end_of(told, seen) for told in fired)
+    cleared = await _each(_end_of(told, ended, seen) for told in fired)
     return [_row(scene, *each, began, ended) for each in zip(scene.rules, fired, cleared, strict=True)]
 
 
@@ -104,11 +106,19 @@ async def _or_error(wait: Awaitable[Told]) -> Told | TimeoutError:
         return error
 
 
-async def _end_of(told: Told | TimeoutError, seen: Monitoring) -> Told:
-    """Wait until the webhook hears that the same alert is over. Raises what `told` is when it never fired."""
+async def _end_of(told: Told | TimeoutError, ended: float, seen: Monitoring) -> Told:
+    """Wait until the webhook's last word of the same alert, from the trouble's end on, is that it is over.
+
+    An alert may come and go while the trouble lasts. Raises what `told` is when it never fired.
+    """
     if isinstance(told, TimeoutError):
         raise told
-    return await seen.until_told(told.name, told.at, firing=False, bound_s=CLEAR_BOUND_S, **told.labels)
+
+    def over() -> Told | None:
+        heard = [each for each in seen.webhook.told if (each.name, each.labels) == (told.name, told.labels)]
+        return heard[-1] if time.monotonic() > ended + _LAST_WORD_S and not heard[-1].firing else None
+
+    return await seen.until(over, f"{told.name} resolved", CLEAR_BOUND_S)
 
 
 def _row(
@@ -119,7 +129,7 @@ def _row(
     summary, fired_s = fired.annotations["summary"], fired.at - began
     if isinstance(cleared, TimeoutError):
         return Row(rule, scene.what, summary, fired_s, None, str(cleared))
-    return Row(rule, scene.what, summary, fired_s, cleared.at - ended)
+    return Row(rule, scene.what, summary, fired_s, max(0.0, cleared.at - ended))
 
 
 async def healthy(stage: Stage, seen: Monitoring) -> None:

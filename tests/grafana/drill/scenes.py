@@ -307,7 +307,7 @@ GROUP_A, GROUP_B = {"group": A}, {"group": B}
 SCENES = (
     Scene(("HedgeSupervisorAbsent",), "SIGSTOP of the supervisor", stopped_supervisor),
     Scene(
-        ("HedgeNakedExposure", "HedgeLegSkew", "HedgeTargetNotReached"),
+        ("HedgeNakedExposure", "HedgeNakedOften", "HedgeLegSkew", "HedgeTargetNotReached"),
         "a leg is liquidated while both venues refuse every order of the group (margin)",
         refused_exit,
         GROUP_A,

@@ -130,11 +130,12 @@ def _stated(source: Leg) -> Decimal | None:
 
 
 def _disagreement_usd(source: Leg) -> Number:
-    """Hold against each other what the group believes, what the account's fills add up to, and what the venue states."""
+    """Compare what the group believes, what the account's fills add up to, and what the venue states."""
     stated, mark = _stated(source), source.mark
     if stated is None or mark is None:
         return None
-    beliefs = [source.view.believed, *(source.status.believed.values() if source.status is not None else ())]
+    beliefs: list[Decimal] = [source.view.believed]
+    beliefs += [] if source.status is None else source.status.believed.values()
     return max(abs(believed - stated) for believed in beliefs) * mark
 
 

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 PACKAGES = {
+    "chromium": "chromium",
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",

@@ -40,7 +40,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --no-loadscope-reorder
 
 SEEDS ?= 1000
 simulate: $(READY)

@@ -26,6 +26,8 @@ from actors.journal.show import show as show_journal
 from actors.journal.store import open_store
 from actors.journal.verify import verify as verify_journal
 from actors.logs import close_logs, log_to_file
+from actors.notify.notifier import Notifier
+from actors.notify.opening import NotifierError
 from actors.operator.panic import FLAT_WITHIN_S, PanicRunsError, check_no_panic, press, targets
 from actors.operator.session import Interrupts, Session
 from actors.operator.simulator import Simulator, SimulatorError, running_simulator
@@ -60,6 +62,7 @@ _REFUSALS = (
     SettingsError,
     RayStartError,
     SimulatorError,
+    NotifierError,
     PanicRunsError,
     PortInUseError,
     LockHeldError,
@@ -69,6 +72,7 @@ _REFUSALS = (
 _HINTS: dict[type[Exception], str] = {
     PortInUseError: "\nAnother program listens there: set supervisor.port to a free port (0 = any).",
     LockHeldError: "\nAnother supervisor runs on this state folder: end it, or change general.state_dir.",
+    NotifierError: "\nSet the variable or create the file, or remove the section: nothing is told then.",
     SimulatorError: "\nThat is what the simulator says; look at [simulator] in the settings.",
 }
 """What to do about an error that does not say so itself."""
@@ -185,6 +189,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
     state_dir = settings.general.state_dir
     terminal = Terminal(Console(file=sys.stdout))
     server = StatusServer(settings.supervisor.host, settings.supervisor.port)
+    notifier = Notifier(settings.notifications, wall_now)
     lock = HostLock(str(state_dir), STREAM)
     store = open_store(settings.general.journal_url)
     simulator: Simulator | None = None
@@ -217,6 +222,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 settings.supervisor,
                 server=server,
                 terminal=terminal,
+                notifier=notifier,
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,

@@ -25,8 +25,8 @@ from venues.registry import VENUES
 
 M = TypeVar("M", bound=BaseModel)
 
-_SECTIONS = ("live", "general", "supervisor", "simulator", "tuning", "venues", "accounts", "groups")
-_PLAIN_SECTIONS = ("general", "supervisor", "simulator", "tuning")
+_SECTIONS = ("live", "general", "supervisor", "notifications", "simulator", "tuning", "venues", "accounts", "groups")
+_PLAIN_SECTIONS = ("general", "supervisor", "notifications", "simulator", "tuning")
 _PLACEHOLDER_URL = "http://127.0.0.1"
 """Stands for the simulator's address until the simulator has told it."""
 
@@ -79,7 +79,7 @@ class Assembly:
     def _plain_section(self, name: str) -> BaseModel | None:
         raw = self._written.tree[name]
         if isinstance(raw, dict):
-            return self._section(_section_model(name), (name,), raw)
+            return self._section(_section_model(name), (name,), self._located(raw))
         self.report((name,), "must be a table", f"write [{name}] and its keys below it")
         return None
 

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from actors.actor import AccountStatus, GroupStatus, Liveness
 from actors.hosting.protocol import ActorKind, Place
+from actors.notify.channel import ChannelHealth
 from actors.supervision.keeper import Keeper
 from actors.supervision.supervision import Supervision
 from strategies.domain.account import AccountMode
@@ -57,6 +58,8 @@ class Overview(Value):
     groups: dict[GroupId, GroupRow]
     accounts: dict[AccountId, AccountRow]
     notices: tuple[str, ...]
+    noticed: int = Field(default=0, ge=0, description="how many notices there have been; the last of them are above")
+    channels: tuple[ChannelHealth, ...] = Field(default=(), description="how each channel of notifications stands")
 
     def not_ready(self) -> tuple[str, ...]:
         """Say, one sentence each, who does not live or may not act yet; empty = everything is ready."""
@@ -99,6 +102,7 @@ def overview(supervision: Supervision, at: Timestamp) -> Overview:
             for name, keeper in supervision.accounts.items()
         },
         notices=tuple(supervision.notices),
+        noticed=supervision.noticed,
     )
 
 

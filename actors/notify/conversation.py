@@ -1,5 +1,6 @@
 """What the bot answers, and which words it passes on. Does no I/O: what it says goes into an outbox."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -30,8 +31,8 @@ _log = structlog.get_logger(__name__)
 class Tell(Protocol):
     """Brings an operator's word to a group: the same way that every operator's word takes."""
 
-    def __call__(self, group: GroupId, state: OperatorState, by: str, reason: str) -> None:
-        """Return at once; the group journals it as soon as it hears it."""
+    async def __call__(self, group: GroupId, state: OperatorState, by: str, reason: str) -> str:
+        """Return what has become of it, in words; never raises for what a group or a supervisor can be like."""
 
 
 class Conversation:
@@ -61,7 +62,7 @@ class Conversation:
         self.refused = 0
         """How often somebody spoke who may not."""
 
-    def hear(self, said: Said, bot_name: str) -> None:
+    async def hear(self, said: Said, bot_name: str) -> None:
         """Take a message, whoever sent it."""
         person = said.person
         if not self._may_speak(person):
@@ -76,11 +77,11 @@ class Conversation:
             case Question(ask=ask, group=group):
                 self._answer(person, _answer_to(ask, group, seen))
             case Steer():
-                self._steer(person, heard, said.at, seen)
+                await self._steer(person, heard, said.at, seen)
             case None:
                 return
 
-    def press(self, pressed: Pressed) -> str:
+    async def press(self, pressed: Pressed) -> str:
         """Take a pressed button, whoever pressed it; return what is shown for a moment."""
         person = pressed.person
         if not self._may_speak(person):
@@ -92,7 +93,7 @@ class Conversation:
         if word is None:
             self._answer(person, f"Nothing was done: confirm within {VALID_S} s, once, and yourself. Say it again.")
             return "Nothing was done."
-        self._pass_on(person, word, self._look())
+        await self._pass_on(person, word, self._look())
         return "Passed on."
 
     def _may_speak(self, person: Person) -> bool:
@@ -113,13 +114,13 @@ class Conversation:
             "them in notifications.telegram.",
         )
 
-    def _steer(self, person: Person, word: Steer, sent_at: Timestamp, seen: Overview) -> None:
+    async def _steer(self, person: Person, word: Steer, sent_at: Timestamp, seen: Overview) -> None:
         age_s = (self._now() - sent_at) / _MS
         if age_s > _LATE_S:
             self._answer(person, f"That was said {wording.lasted(age_s)} ago: nothing was done. Say it again.")
             return
         if word.state not in CONFIRMED:
-            self._pass_on(person, word, seen)
+            await self._pass_on(person, word, seen)
             return
         code = self._code()
         self._confirmations.ask(code, person, word, self._now())
@@ -131,17 +132,18 @@ class Conversation:
             (Button(text=f"Yes, {word.state}", answer=_DO + code), Button(text="No", answer=_LEAVE + code)),
         )
 
-    def _pass_on(self, person: Person, word: Steer, seen: Overview) -> None:
-        lines = []
-        for name in word.groups:
-            why = _deaf(seen.groups.get(name), word.state)
-            if why:
-                lines.append(f"{name}: {why}")
-                continue
-            self._tell(name, word.state, person.signature, REASON)
-            _log.info("telegram_word", group=name, state=word.state, by=person.signature)
-            lines.append(f"{name}: {word.state} is passed on; I tell you when the group has taken it.")
+    async def _pass_on(self, person: Person, word: Steer, seen: Overview) -> None:
+        lines = await asyncio.gather(
+            *(self._told(person, word.state, name, seen.groups.get(name)) for name in word.groups)
+        )
         self._answer(person, "\n".join(lines))
+
+    async def _told(self, person: Person, state: OperatorState, name: GroupId, row: GroupRow | None) -> str:
+        why = _deaf(row, state)
+        if why:
+            return f"{name}: {why}"
+        _log.info("telegram_word", group=name, state=state, by=person.signature)
+        return f"{name}: {await self._tell(name, state, person.signature, REASON)}"
 
     def _answer(self, person: Person, text: str, buttons: tuple[Button, ...] = ()) -> None:
         message = Message(at=self._now(), severity=Severity.INFO, text=text, buttons=buttons, answer=True)

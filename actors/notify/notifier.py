@@ -141,14 +141,15 @@ class Notifier:
         except Exception as error:  # noqa: BLE001 - nobody waits for it, and a stranger must not break anything
             _log.info("stranger_not_told", chat=chat, error=type(error).__name__)
 
-    def _hear(self, news: Said | Pressed) -> None:
+    async def _hear(self, news: Said | Pressed) -> None:
         if self._conversation is None or self._bot is None:
             return
         try:
             if isinstance(news, Pressed):
-                self._tasks.start("press", self._bot.answer_press(news.press, self._conversation.press(news)))
+                shown = await self._conversation.press(news)
+                self._tasks.start("press", self._bot.answer_press(news.press, shown))
             else:
-                self._conversation.hear(news, self._bot.name)
+                await self._conversation.hear(news, self._bot.name)
         except Exception:  # noqa: BLE001 - what one person says must not make the bot deaf to the next
             _log.exception("not_digested")
 

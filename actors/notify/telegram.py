@@ -1,7 +1,7 @@
 """The Bot API, through aiogram. The token is in every address, so no error text leaves here as it came."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from aiogram import Bot
@@ -167,7 +167,7 @@ def _one_by_one(answer: object) -> list[Update]:
     return found
 
 
-Heard = Callable[[Said | Pressed], None]
+Hear = Callable[[Said | Pressed], Awaitable[None]]
 
 
 def heard(update: Update) -> Said | Pressed | None:
@@ -185,7 +185,7 @@ def heard(update: Update) -> Said | Pressed | None:
 class Listener:
     """Asks one bot for news, for ever: the only one who may."""
 
-    def __init__(self, bot: TelegramBot, hear: Heard) -> None:
+    def __init__(self, bot: TelegramBot, hear: Hear) -> None:
         """Hand everything that is heard to `hear`, in order, each once."""
         self._bot = bot
         self._hear = hear
@@ -217,7 +217,7 @@ class Listener:
                 self._after = update.update_id + 1
                 news = heard(update)
                 if news is not None:
-                    self._hear(news)
+                    await self._hear(news)
 
     def _failed(self, error: Exception, pause_s: float) -> float:
         self.failures += 1

@@ -188,8 +188,9 @@ class Session:
         channels = self._notifier.health()
         return overview(self._supervision, wall_now()).model_copy(update={"channels": channels})
 
-    def _tell(self, group: GroupId, state: OperatorState, by: str, reason: str) -> None:
+    async def _tell(self, group: GroupId, state: OperatorState, by: str, reason: str) -> str:
         self._supervision.tell(group, Order(state=state, by=by, reason=reason))
+        return f"{state} is passed on; the group says when it has taken it."
 
     def _footer(self) -> tuple[str, ...]:
         what = {

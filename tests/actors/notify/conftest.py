@@ -31,8 +31,9 @@ class Bench:
         fields = {"at": at, "beat_at": at, "accounts": {}, "groups": self.rows, "channels": channels}
         return scene(**(fields | self.changes))
 
-    def tell(self, group, state, by, reason) -> None:
+    async def tell(self, group, state, by, reason) -> str:
         self.told.append((group, state, by, reason))
+        return "passed on"
 
     @asynccontextmanager
     async def running(self, **changes):

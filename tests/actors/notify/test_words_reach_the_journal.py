@@ -13,6 +13,17 @@ from strategies.domain.ids import GroupId
 from tests.actors.supervision.conftest import Bench, until
 from tests.actors.supervision.local import loop_now
 
+
+def teller(supervision):
+    """Return the way to a supervision that the session uses."""
+
+    async def tell(group, state, by, reason) -> str:
+        supervision.tell(group, Order(state=state, by=by, reason=reason))
+        return "passed on"
+
+    return tell
+
+
 ANNA = Person(chat=100, user=7)
 
 
@@ -25,15 +36,15 @@ async def test_a_confirmed_flatten_reaches_the_group_signed(tmp_path):
             chats={100: "telegram-1"},
             users=frozenset(),
             look=lambda: overview(supervision, loop_now()),
-            tell=lambda group, state, by, reason: supervision.tell(group, Order(state=state, by=by, reason=reason)),
+            tell=teller(supervision),
             say=lambda _chat, message: said.append(message),
             code=lambda: "c",
             now=loop_now,
         )
         await until(lambda: all(group.status for group in supervision.groups.values()))
-        conversation.hear(Said(ANNA, "/flatten g", loop_now()), "bot")
+        await conversation.hear(Said(ANNA, "/flatten g", loop_now()), "bot")
         assert bench.world.told == []
-        assert conversation.press(Pressed(ANNA, "q", said[0].buttons[0].answer)) == "Passed on."
+        assert await conversation.press(Pressed(ANNA, "q", said[0].buttons[0].answer)) == "Passed on."
         await until(lambda: bench.world.told)
         assert bench.world.told == [(GroupId("g"), OperatorState.FLATTEN, "telegram:100/7", "said in Telegram")]
 
@@ -47,11 +58,12 @@ async def test_a_confirmation_that_comes_too_late_does_nothing(tmp_path):
             chats={100: "telegram-1"},
             users=frozenset(),
             look=lambda: overview(supervision, loop_now()),
-            tell=lambda *_: pytest.fail("nothing may be told"),
+            tell=teller(supervision),
             say=lambda _chat, message: said.append(message),
             code=lambda: "c",
             now=loop_now,
         )
-        conversation.hear(Said(ANNA, "/resume g", loop_now()), "bot")
+        await conversation.hear(Said(ANNA, "/resume g", loop_now()), "bot")
         await asyncio.sleep(61)
-        assert conversation.press(Pressed(ANNA, "q", said[0].buttons[0].answer)) == "Nothing was done."
+        assert await conversation.press(Pressed(ANNA, "q", said[0].buttons[0].answer)) == "Nothing was done."
+        assert bench.world.told == []

@@ -57,6 +57,7 @@ class Working(Value):
     reduce_only: bool
     filled: Decimal = Field(default=ZERO, ge=0, description="executed so far, base units")
     sent_at: Timestamp
+    accepted: bool = Field(default=False, description="the venue has it")
     unknown: bool = Field(default=False, description="its answer was lost; neither success nor failure")
     cancel_at: Timestamp | None = Field(default=None, description="when its cancel was last asked for")
 

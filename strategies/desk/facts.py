@@ -140,8 +140,10 @@ def _leg_fact(turn: Turn[Any], name: LegName, event: AccountEvent) -> None:
             turn.put(name, mode=event.mode)
             if event.mode is AccountMode.ARMED and turn.state.phase is Phase.WORKING:
                 turn.want_look()
-        case OrderSubmitted() | OrderAccepted():
+        case OrderSubmitted():
             _alive(turn, name, event.order_id)
+        case OrderAccepted():
+            _alive(turn, name, event.order_id, accepted=True, unknown=False)
         case OrderOutcomeUnknown():
             _alive(turn, name, event.order_id, unknown=True)
         case OrderDenied() | OrderRejected():
@@ -157,14 +159,13 @@ def _find(leg: DeskLeg, order_id: OrderId | None) -> Working | None:
     return next((order for order in leg.working if order.order_id == order_id), None)
 
 
-def _alive(turn: Turn[Any], name: LegName, order_id: OrderId, *, unknown: bool = False) -> None:
+def _alive(turn: Turn[Any], name: LegName, order_id: OrderId, **changes: bool) -> None:
     """Note how an order stands; one of ours that this journal does not know is an orphan, to be canceled by its id."""
     leg = turn.leg(name)
     order = _find(leg, order_id)
     if order is not None:
-        if order.unknown != unknown:
-            known = order.model_copy(update={"unknown": unknown})
-            turn.put(name, working=tuple(known if each is order else each for each in leg.working))
+        known = order.model_copy(update=changes)
+        turn.put(name, working=tuple(known if each is order else each for each in leg.working))
         return
     if _notice_id(turn, name, order_id) and order_id not in leg.orphans:
         turn.put(name, orphans=(*turn.leg(name).orphans, order_id))
@@ -216,7 +217,7 @@ def _filled(turn: Turn[Any], name: LegName, fill: Fill) -> None:
     told = owed_part(leg.owed, fill.order_id, fill.signed_quantity)
     changes: dict[str, Any] = {}
     if order is not None:
-        filled = order.model_copy(update={"filled": order.filled + fill.quantity, "unknown": False})
+        filled = order.model_copy(update={"filled": order.filled + fill.quantity, "unknown": False, "accepted": True})
         changes["working"] = tuple(filled if each is order else each for each in leg.working)
     turn.put(
         name,

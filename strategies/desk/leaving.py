@@ -109,15 +109,14 @@ def _end_cycle(turn: Turn[Any], machine: Flatten) -> None:
     profits = ", ".join(f"{name} {leg.cycle_profit:+.4f}" for name, leg in state.legs.items())
     total = sum((leg.cycle_profit for leg in state.legs.values()), start=ZERO)
     turn.notify(Severity.INFO, "flat", f"out of cycle {state.cycle}: {total:+.4f} USD ({profits})")
-    worked = state.memory is not None
     turn.move(
         flatten=False,
         way_out=None,
         way_out_done_at=None,
-        memory=None,
+        counted=True,
         looking_since=None,
         look_due_at=None,
-        cycles_done=state.cycles_done + int(worked),
+        cycles_done=state.cycles_done + int(not state.counted),
     )
     why = f"out: {state.reason}"
     if state.outcome is not Outcome.RUNNING:

@@ -165,7 +165,7 @@ class Desk(Generic[M]):
                 realized_before=leg.ledger.realized,
                 fees_before=leg.ledger.fees,
             )
-        turn.enter(Phase.WORKING, "begun", cycle=cycle, memory=memory, start_failures=0)
+        turn.enter(Phase.WORKING, "begun", cycle=cycle, memory=memory, counted=False, start_failures=0)
         turn.notify(Severity.INFO, "cycle_started", f"cycle {cycle} of {self._policy.name} has begun")
         return None
 
@@ -203,7 +203,9 @@ class Desk(Generic[M]):
         state = turn.state
         wanted: dict[TimerName, Timestamp] = {}
         if state.way_out is not None:
-            wanted |= {timer: due for timer, due in state.way_out.timers.items() if due > turn.now}
+            # One that came due with this very event has not fired yet: it does next.
+            soonest = Timestamp(turn.now + 1)
+            wanted |= {timer: max(due, soonest) for timer, due in state.way_out.timers.items()}
         if state.looking_since is not None:
             wanted[LOOK] = Timestamp(state.looking_since + milliseconds(turn.params.look_timeout_s))
         elif state.look_due_at is not None:

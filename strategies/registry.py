@@ -4,6 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from strategies.desk.invariants import violations as desk_violations
+from strategies.desk.machine import Desk
+from strategies.desk.params import DeskParams
+from strategies.desk.policy import Policy
 from strategies.domain.ids import LegName
 from strategies.domain.model import Value
 from strategies.flatten.invariants import violations as flatten_violations
@@ -15,6 +19,8 @@ from strategies.liquidation_hedge.params import LiquidationHedgeParams
 from strategies.liquidation_hedge.state import BALANCER, FIRST, SECOND
 from strategies.machine import GroupSpec, Machine, Violation
 from strategies.risk import Guarded, GuardedState, Limits
+from strategies.simple_hedge.params import SimpleHedgeParams
+from strategies.simple_hedge.policy import FOLLOW, LEAD, SimpleHedge
 
 FLATTEN = "flatten"
 """The strategy that gets a group out and does nothing else."""
@@ -48,6 +54,22 @@ def _flatten(spec: GroupSpec, params: FlattenParams, _limits: Limits) -> Machine
     return Flatten(spec, params)
 
 
+def on_desk(
+    name: str, params_model: type[DeskParams], legs: tuple[LegName, ...], make: Callable[[Any], Policy[Any]]
+) -> Strategy:
+    """Return a strategy whose policy, made of its parameters by `make`, works on the desk behind the gate."""
+
+    def build(spec: GroupSpec, params: Any, limits: Limits) -> Machine[Any]:
+        if set(spec.legs) != set(legs):
+            raise ValueError(f"legs must be {', '.join(legs)}, got {sorted(spec.legs)}")
+        return Guarded(Desk(spec, params, make(params)), limits)
+
+    def broken(state: GuardedState, params: Any) -> tuple[Violation, ...]:
+        return desk_violations(state.inner, make(params))
+
+    return Strategy(name, params_model, legs, (), build, broken)
+
+
 STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy
     for strategy in (
@@ -67,6 +89,7 @@ STRATEGIES: dict[str, Strategy] = {
             build=_flatten,
             violations=flatten_violations,
         ),
+        on_desk("simple_hedge", SimpleHedgeParams, (LEAD, FOLLOW), SimpleHedge),
     )
 }
 

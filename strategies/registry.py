@@ -1,14 +1,8 @@
-"""The strategies there are, by the name that `groups.toml` calls them."""
+"""The strategies there are, by the name that `groups.toml` calls them: our own, and those of other packages."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from strategies.desk.invariants import violations as desk_violations
-from strategies.desk.machine import Desk
-from strategies.desk.params import DeskParams
-from strategies.desk.policy import Policy
-from strategies.domain.ids import LegName
 from strategies.domain.model import Value
 from strategies.flatten.invariants import violations as flatten_violations
 from strategies.flatten.machine import Flatten
@@ -18,27 +12,14 @@ from strategies.liquidation_hedge.machine import LiquidationHedge
 from strategies.liquidation_hedge.params import LiquidationHedgeParams
 from strategies.liquidation_hedge.state import BALANCER, FIRST, SECOND
 from strategies.machine import GroupSpec, Machine, Violation
+from strategies.plugins import discover
 from strategies.risk import Guarded, GuardedState, Limits
 from strategies.simple_hedge.params import SimpleHedgeParams
 from strategies.simple_hedge.policy import FOLLOW, LEAD, SimpleHedge
+from strategies.strategy import Strategy, on_desk
 
 FLATTEN = "flatten"
 """The strategy that gets a group out and does nothing else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Strategy:
-    """One strategy: what it is configured with, which legs it needs, and how a group of it is made."""
-
-    name: str
-    params_model: type[Value]
-    required_legs: tuple[LegName, ...]
-    optional_legs: tuple[LegName, ...] | None
-    """None = legs of any name."""
-    build: Callable[[GroupSpec, Any, Limits], Machine[Any]]
-    """Make a group's machine behind the gate. Raises ValueError when spec and strategy do not fit."""
-    violations: Callable[[Any, Any], tuple[Violation, ...]]
-    """Return what a state of such a machine, under these parameters, breaks of what must always hold."""
 
 
 def _liquidation_hedge_violations(state: GuardedState, params: LiquidationHedgeParams) -> tuple[Violation, ...]:
@@ -54,22 +35,6 @@ def _flatten(spec: GroupSpec, params: FlattenParams, _limits: Limits) -> Machine
     return Flatten(spec, params)
 
 
-def on_desk(
-    name: str, params_model: type[DeskParams], legs: tuple[LegName, ...], make: Callable[[Any], Policy[Any]]
-) -> Strategy:
-    """Return a strategy whose policy, made of its parameters by `make`, works on the desk behind the gate."""
-
-    def build(spec: GroupSpec, params: Any, limits: Limits) -> Machine[Any]:
-        if set(spec.legs) != set(legs):
-            raise ValueError(f"legs must be {', '.join(legs)}, got {sorted(spec.legs)}")
-        return Guarded(Desk(spec, params, make(params)), limits)
-
-    def broken(state: GuardedState, params: Any) -> tuple[Violation, ...]:
-        return desk_violations(state.inner, make(params))
-
-    return Strategy(name, params_model, legs, (), build, broken)
-
-
 STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy
     for strategy in (
@@ -80,6 +45,7 @@ STRATEGIES: dict[str, Strategy] = {
             optional_legs=(SECOND,),
             build=_liquidation_hedge,
             violations=_liquidation_hedge_violations,
+            rests_orders=False,
         ),
         Strategy(
             name=FLATTEN,
@@ -88,10 +54,14 @@ STRATEGIES: dict[str, Strategy] = {
             optional_legs=None,
             build=_flatten,
             violations=flatten_violations,
+            rests_orders=False,
         ),
         on_desk("simple_hedge", SimpleHedgeParams, (LEAD, FOLLOW), SimpleHedge),
     )
 }
+
+
+STRATEGIES |= discover(STRATEGIES)
 
 
 def build_machine(strategy: str, spec: GroupSpec, params: Mapping[str, Any], limits: Mapping[str, Any]) -> Machine[Any]:

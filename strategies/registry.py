@@ -18,9 +18,13 @@ from strategies.liquidation_hedge.machine import LiquidationHedge
 from strategies.liquidation_hedge.params import LiquidationHedgeParams
 from strategies.liquidation_hedge.state import BALANCER, FIRST, SECOND
 from strategies.machine import GroupSpec, Machine, Violation
+from strategies.min_order.params import MinOrderParams
+from strategies.min_order.policy import MinOrder
 from strategies.risk import Guarded, GuardedState, Limits
 from strategies.simple_hedge.params import SimpleHedgeParams
 from strategies.simple_hedge.policy import FOLLOW, LEAD, SimpleHedge
+from strategies.smoke_test.params import SmokeTestParams
+from strategies.smoke_test.policy import SmokeTest
 
 FLATTEN = "flatten"
 """The strategy that gets a group out and does nothing else."""
@@ -55,19 +59,22 @@ def _flatten(spec: GroupSpec, params: FlattenParams, _limits: Limits) -> Machine
 
 
 def on_desk(
-    name: str, params_model: type[DeskParams], legs: tuple[LegName, ...], make: Callable[[Any], Policy[Any]]
+    name: str, params_model: type[DeskParams], legs: tuple[LegName, ...] | None, make: Callable[[Any], Policy[Any]]
 ) -> Strategy:
-    """Return a strategy whose policy, made of its parameters by `make`, works on the desk behind the gate."""
+    """Return a strategy whose policy, made of its parameters by `make`, works on the desk behind the gate.
+
+    `legs` None: legs of any name, one at least.
+    """
 
     def build(spec: GroupSpec, params: Any, limits: Limits) -> Machine[Any]:
-        if set(spec.legs) != set(legs):
+        if legs is not None and set(spec.legs) != set(legs):
             raise ValueError(f"legs must be {', '.join(legs)}, got {sorted(spec.legs)}")
         return Guarded(Desk(spec, params, make(params)), limits)
 
     def broken(state: GuardedState, params: Any) -> tuple[Violation, ...]:
         return desk_violations(state.inner, make(params))
 
-    return Strategy(name, params_model, legs, (), build, broken)
+    return Strategy(name, params_model, legs or (), None if legs is None else (), build, broken)
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -89,6 +96,8 @@ STRATEGIES: dict[str, Strategy] = {
             build=_flatten,
             violations=flatten_violations,
         ),
+        on_desk("min_order", MinOrderParams, None, MinOrder),
+        on_desk("smoke_test", SmokeTestParams, None, SmokeTest),
         on_desk("simple_hedge", SimpleHedgeParams, (LEAD, FOLLOW), SimpleHedge),
     )
 }

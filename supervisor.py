@@ -28,6 +28,8 @@ from actors.journal.verify import verify as verify_journal
 from actors.logs import close_logs, log_to_file
 from actors.notify.notifier import Notifier
 from actors.notify.opening import NotifierError
+from actors.operator.diagnosis import DiagnosisError, NotADiagnosticError, wanted
+from actors.operator.diagnosis import diagnose as run_diagnosis
 from actors.operator.panic import FLAT_WITHIN_S, PanicRunsError, check_no_panic, press, targets
 from actors.operator.session import Interrupts, Session
 from actors.operator.simulator import Simulator, SimulatorError, running_simulator
@@ -66,6 +68,8 @@ _REFUSALS = (
     SimulatorError,
     NotifierError,
     PanicRunsError,
+    NotADiagnosticError,
+    DiagnosisError,
     PortInUseError,
     LockHeldError,
     JournalError,
@@ -138,6 +142,31 @@ def panic(
         settings = _only(_read(groups or context.find_root().params["groups"], overrides), group)
         _check_command(settings, live=live or context.find_root().params["live"], release=frozenset())
         code = asyncio.run(_panic(settings, timeout_s))
+    except _REFUSALS as error:
+        _refuse(error)
+    sys.exit(code)
+
+
+@app.command()
+def diagnose(
+    context: typer.Context,
+    *,
+    groups: Groups = None,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="GROUP", help="The diagnostic group; absent = the only one.")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Trade at real venues, as for the main command.")] = False,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout-s", min=1.0, help="Longest run; after it, everything is closed.")
+    ] = 600.0,
+    overrides: Overrides = None,
+) -> None:
+    """Run a group of smoke_test or min_order here, without Ray: exit 0 = passed, 1 = not, 2 = bad usage."""
+    try:
+        settings = _read(groups or context.find_root().params["groups"], overrides)
+        _check_command(settings, live=live or context.find_root().params["live"], release=frozenset())
+        chosen = wanted(desired(settings), None if group is None else GroupId(group), wall_now())
+        code = asyncio.run(_diagnose(_only(settings, [chosen.name]), timeout_s))
     except _REFUSALS as error:
         _refuse(error)
     sys.exit(code)
@@ -245,6 +274,22 @@ async def _panic(settings: Settings, timeout_s: float) -> int:
         return await press(wanted, settings.general.journal_url, timeout_s, Console(file=sys.stdout))
     finally:
         close_logs()
+
+
+async def _diagnose(settings: Settings, timeout_s: float) -> int:
+    """Run the only group of these settings; a simulator is started for it unless one runs."""
+    state_dir = settings.general.state_dir
+    async with AsyncExitStack() as ends:
+        if settings.simulated_venues():
+            simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
+            ends.push_async_callback(simulator.stop)
+            found = await simulator.start()
+            settings = settings.with_simulator_at({"lighter": found.lighter.url, "backpack": found.backpack.url})
+        if missing := missing_secrets(settings):
+            raise SettingsError(missing)
+        await check_no_panic(desired(settings))
+        run = wanted(desired(settings), None, wall_now())
+        return await run_diagnosis(run, timeout_s, Console(file=sys.stdout), state_dir / "reports")
 
 
 def _only(settings: Settings, names: Iterable[str] | None) -> Settings:

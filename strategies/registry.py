@@ -12,10 +12,14 @@ from strategies.liquidation_hedge.machine import LiquidationHedge
 from strategies.liquidation_hedge.params import LiquidationHedgeParams
 from strategies.liquidation_hedge.state import BALANCER, FIRST, SECOND
 from strategies.machine import GroupSpec, Machine, Violation
+from strategies.min_order.params import MinOrderParams
+from strategies.min_order.policy import MinOrder
 from strategies.plugins import discover
 from strategies.risk import Guarded, GuardedState, Limits
 from strategies.simple_hedge.params import SimpleHedgeParams
 from strategies.simple_hedge.policy import FOLLOW, LEAD, SimpleHedge
+from strategies.smoke_test.params import SmokeTestParams
+from strategies.smoke_test.policy import SmokeTest
 from strategies.strategy import Strategy, on_desk
 
 FLATTEN = "flatten"
@@ -56,6 +60,8 @@ STRATEGIES: dict[str, Strategy] = {
             violations=flatten_violations,
             rests_orders=False,
         ),
+        on_desk("min_order", MinOrderParams, None, MinOrder),
+        on_desk("smoke_test", SmokeTestParams, None, SmokeTest),
         on_desk("simple_hedge", SimpleHedgeParams, (LEAD, FOLLOW), SimpleHedge),
     )
 }

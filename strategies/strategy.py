@@ -35,16 +35,19 @@ class Strategy:
 
 
 def on_desk(
-    name: str, params_model: type[DeskParams], legs: tuple[LegName, ...], make: Callable[[Any], Policy[Any]]
+    name: str, params_model: type[DeskParams], legs: tuple[LegName, ...] | None, make: Callable[[Any], Policy[Any]]
 ) -> Strategy:
-    """Return a strategy whose policy, made of its parameters by `make`, works on the desk behind the gate."""
+    """Return a strategy whose policy, made of its parameters by `make`, works on the desk behind the gate.
+
+    `legs` None: legs of any name, one at least.
+    """
 
     def build(spec: GroupSpec, params: Any, limits: Limits) -> Machine[Any]:
-        if set(spec.legs) != set(legs):
+        if legs is not None and set(spec.legs) != set(legs):
             raise ValueError(f"legs must be {', '.join(legs)}, got {sorted(spec.legs)}")
         return Guarded(Desk(spec, params, make(params)), limits)
 
     def broken(state: GuardedState, params: Any) -> tuple[Violation, ...]:
         return desk_violations(state.inner, make(params))
 
-    return Strategy(name, params_model, legs, (), build, broken)
+    return Strategy(name, params_model, legs or (), None if legs is None else (), build, broken)

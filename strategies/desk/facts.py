@@ -40,6 +40,7 @@ from strategies.working import Working
 
 _ID_PARTS = 5
 """Group, cycle, leg, slot, attempt: see `derive_order_id`."""
+OrderEvent = OrderSubmitted | OrderAccepted | OrderOutcomeUnknown | OrderDenied | OrderRejected | OrderClosed
 _OURS_DENIED = "canceled"
 """Code of an order that our own cancel kept from leaving."""
 
@@ -140,6 +141,12 @@ def _leg_fact(turn: Turn[Any], name: LegName, event: AccountEvent) -> None:
             turn.put(name, mode=event.mode)
             if event.mode is AccountMode.ARMED and turn.state.phase is Phase.WORKING:
                 turn.want_look()
+        case _:
+            _order_fact(turn, name, event)
+
+
+def _order_fact(turn: Turn[Any], name: LegName, event: OrderEvent) -> None:
+    match event:
         case OrderSubmitted():
             _alive(turn, name, event.order_id)
         case OrderAccepted():

@@ -124,7 +124,8 @@ def _end_cycle(turn: Turn[Any], machine: Flatten) -> None:
     elif state.parking:
         park(turn, state.reason)
     elif state.finishing or (params.max_cycles and turn.state.cycles_done >= params.max_cycles):
-        turn.enter(Phase.ENDED, f"{turn.state.cycles_done} cycles done, flat", outcome=Outcome.FINISHED)
+        text = f"{state.reason}; {turn.state.cycles_done} cycle(s) done, flat"
+        turn.enter(Phase.ENDED, text, outcome=Outcome.FINISHED)
         turn.notify(Severity.INFO, "finished", f"{turn.state.cycles_done} cycles done, every leg confirmed flat")
     else:
         turn.enter(Phase.IDLE, why, start_due_at=turn.later(params.cycle_pause_s))

@@ -112,9 +112,7 @@ class DeskState(Value, Generic[M]):
     cycle: int = 0
     cycles_done: int = 0
     legs: dict[LegName, DeskLeg]
-    memory: M | None = Field(
-        default=None, description="the policy's own, of the running or last cycle; None = none yet"
-    )
+    memory: M | None = Field(default=None, description="the policy's own, of the running or last cycle")
     counted: bool = Field(default=True, description="the last cycle that has begun is over and counted")
     way_out: FlattenState | None = Field(default=None, description="the exit that runs")
     way_out_done_at: Timestamp | None = Field(default=None, description="when it was over, our facts perhaps not")

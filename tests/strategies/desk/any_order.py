@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
@@ -148,6 +149,11 @@ class DeskAnyOrder(RuleBasedStateMachine):
         if hasattr(self, "world"):
             self.money()
             recover(self.world)
+
+
+def economical() -> settings:
+    """Return a third of the profile's examples: every strategy on the desk plays them, so together they are many."""
+    return settings(max_examples=max(settings().max_examples // 3, 1))
 
 
 def untouched(venue: Venue) -> list[VenueOrder]:

@@ -8,7 +8,7 @@ from hypothesis.stateful import initialize
 from strategies.desk.machine import Desk
 from strategies.simple_hedge.params import SimpleHedgeParams
 from strategies.simple_hedge.policy import SimpleHedge
-from tests.strategies.desk.any_order import DeskAnyOrder
+from tests.strategies.desk.any_order import DeskAnyOrder, economical
 from tests.strategies.desk.world import DeskWorld
 from tests.strategies.liquidation_hedge.scene import spec
 
@@ -45,3 +45,4 @@ class AnyOrder(DeskAnyOrder):
 
 
 TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = economical()

@@ -26,6 +26,10 @@ from actors.journal.show import show as show_journal
 from actors.journal.store import open_store
 from actors.journal.verify import verify as verify_journal
 from actors.logs import close_logs, log_to_file
+from actors.notify.notifier import Notifier
+from actors.notify.opening import NotifierError
+from actors.operator.diagnosis import DiagnosisError, NotADiagnosticError, wanted
+from actors.operator.diagnosis import diagnose as run_diagnosis
 from actors.operator.panic import FLAT_WITHIN_S, PanicRunsError, check_no_panic, press, targets
 from actors.operator.session import Interrupts, Session
 from actors.operator.simulator import Simulator, SimulatorError, running_simulator
@@ -35,6 +39,7 @@ from actors.supervision.build import build_digest, code_root
 from actors.supervision.hostwatch import HostWatch
 from actors.supervision.supervision import STREAM, Supervision, check_streams
 from actors.web.server import PortInUseError, StatusServer
+from conf import commands
 from conf.finding import SettingsError
 from conf.load import load, missing_secrets, needs_live_flag
 from conf.schema import Settings
@@ -47,6 +52,7 @@ BAD_USAGE = 2
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
 journal_app = typer.Typer(help="Read the journal; nothing is changed.", no_args_is_help=True)
 app.add_typer(journal_app, name="journal")
+commands.mount(app)
 
 Groups = Annotated[Path | None, typer.Option("--groups", metavar="FILE", help="The settings file of the deployment.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one setting.")]
@@ -61,7 +67,10 @@ _REFUSALS = (
     SettingsError,
     RayStartError,
     SimulatorError,
+    NotifierError,
     PanicRunsError,
+    NotADiagnosticError,
+    DiagnosisError,
     PortInUseError,
     LockHeldError,
     JournalError,
@@ -70,6 +79,7 @@ _REFUSALS = (
 _HINTS: dict[type[Exception], str] = {
     PortInUseError: "\nAnother program listens there: set supervisor.port to a free port (0 = any).",
     LockHeldError: "\nAnother supervisor runs on this state folder: end it, or change general.state_dir.",
+    NotifierError: "\nSet the variable or create the file, or remove the section: nothing is told then.",
     SimulatorError: "\nThat is what the simulator says; look at [simulator] in the settings.",
 }
 """What to do about an error that does not say so itself."""
@@ -138,6 +148,31 @@ def panic(
     sys.exit(code)
 
 
+@app.command()
+def diagnose(
+    context: typer.Context,
+    *,
+    groups: Groups = None,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="GROUP", help="The diagnostic group; absent = the only one.")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Trade at real venues, as for the main command.")] = False,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout-s", min=1.0, help="Longest run; after it, everything is closed.")
+    ] = 600.0,
+    overrides: Overrides = None,
+) -> None:
+    """Run a group of smoke_test or min_order here, without Ray: exit 0 = passed, 1 = not, 2 = bad usage."""
+    try:
+        settings = _read(groups or context.find_root().params["groups"], overrides)
+        _check_command(settings, live=live or context.find_root().params["live"], release=frozenset())
+        chosen = wanted(desired(settings), None if group is None else GroupId(group), wall_now())
+        code = asyncio.run(_diagnose(_only(settings, [chosen.name]), timeout_s))
+    except _REFUSALS as error:
+        _refuse(error)
+    sys.exit(code)
+
+
 @journal_app.command()
 def verify(context: typer.Context, groups: Groups = None, overrides: Overrides = None) -> None:
     """Check every record of the journal; exit 1 when something is damaged."""
@@ -186,6 +221,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
     state_dir = settings.general.state_dir
     terminal = Terminal(Console(file=sys.stdout))
     server = StatusServer(settings.supervisor.host, settings.supervisor.port)
+    notifier = Notifier(settings.notifications, wall_now)
     lock = HostLock(str(state_dir), STREAM)
     store = open_store(settings.general.journal_url)
     simulator: Simulator | None = None
@@ -218,6 +254,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 settings.supervisor,
                 server=server,
                 terminal=terminal,
+                notifier=notifier,
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,
@@ -239,6 +276,22 @@ async def _panic(settings: Settings, timeout_s: float) -> int:
         return await press(wanted, settings.general.journal_url, timeout_s, Console(file=sys.stdout))
     finally:
         close_logs()
+
+
+async def _diagnose(settings: Settings, timeout_s: float) -> int:
+    """Run the only group of these settings; a simulator is started for it unless one runs."""
+    state_dir = settings.general.state_dir
+    async with AsyncExitStack() as ends:
+        if settings.simulated_venues():
+            simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
+            ends.push_async_callback(simulator.stop)
+            found = await simulator.start()
+            settings = settings.with_simulator_at({"lighter": found.lighter.url, "backpack": found.backpack.url})
+        if missing := missing_secrets(settings):
+            raise SettingsError(missing)
+        await check_no_panic(desired(settings))
+        run = wanted(desired(settings), None, wall_now())
+        return await run_diagnosis(run, timeout_s, Console(file=sys.stdout), state_dir / "reports")
 
 
 def _only(settings: Settings, names: Iterable[str] | None) -> Settings:

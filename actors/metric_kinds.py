@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from actors.actor import AccountStatus, GroupStatus, Liveness
+from actors.notify.channel import ChannelHealth
 from actors.refusal import RefusalKind
 from actors.supervision.overview import AccountRow, ActorRow, GroupRow, Overview
 from strategies.domain.ids import AccountId, Timestamp
@@ -98,6 +99,14 @@ class ChannelOf:
 
 
 @dataclass(frozen=True)
+class ChannelAt:
+    """One channel of notifications at the moment of the picture, as a source."""
+
+    health: ChannelHealth
+    at: Timestamp
+
+
+@dataclass(frozen=True)
 class ActorUse:
     """What one actor's process takes, as a source."""
 
@@ -112,6 +121,7 @@ LANE = ("account", "venue", "lane")
 CHANNEL = ("account", "venue", "channel")
 REFUSAL = ("group", "leg", "account", "reason")
 ACTOR = ("actor",)
+NOTIFIER = ("channel",)
 
 
 def metric(name: str, unit: str, labels: tuple[str, ...], text: str, read: Callable[[R], Number]) -> Metric[R]:

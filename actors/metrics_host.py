@@ -1,8 +1,8 @@
-"""The metrics of the supervisor itself, of every actor's process, of Ray and of the machine."""
+"""The metrics of the supervisor itself, of its notifiers, of every actor's process, of Ray and of the machine."""
 
 from collections.abc import Callable
 
-from actors.metric_kinds import ACTOR, ActorUse, Metric, Number, metric, own, seconds
+from actors.metric_kinds import ACTOR, NOTIFIER, ActorUse, ChannelAt, Metric, Number, metric, own, seconds, since
 from actors.supervision.hostwatch import HostReport
 from actors.supervision.overview import Overview
 
@@ -48,6 +48,40 @@ SUPERVISOR: tuple[Metric[Overview], ...] = (
         "seconds",
         "CPU time that the supervisor's process has used.",
         _host(lambda host: host.own_cpu_s),
+    ),
+)
+
+NOTIFIERS: tuple[Metric[ChannelAt], ...] = (
+    metric(
+        "hedge_notifier_sent_total", "1", NOTIFIER, "Messages that the channel took.", lambda source: source.health.sent
+    ),
+    metric(
+        "hedge_notifier_failures_total",
+        "1",
+        NOTIFIER,
+        "Attempts to deliver that failed.",
+        lambda source: source.health.failures,
+    ),
+    metric(
+        "hedge_notifier_dropped_total",
+        "1",
+        NOTIFIER,
+        "Messages that will never go out: the queue was full, or the channel takes them never.",
+        lambda source: source.health.dropped,
+    ),
+    metric(
+        "hedge_notifier_waiting",
+        "1",
+        NOTIFIER,
+        "Messages that wait for the channel.",
+        lambda source: source.health.waiting,
+    ),
+    metric(
+        "hedge_notifier_failing_seconds",
+        "seconds",
+        NOTIFIER,
+        "How long nothing has gone out although something was to; 0 = the last attempt succeeded.",
+        lambda source: since(source.health.failing_since, source.at) or 0,
     ),
 )
 

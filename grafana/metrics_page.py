@@ -25,7 +25,7 @@ _INTRODUCTION = """# Metrics
 """
 
 SECTIONS: tuple[tuple[str, tuple[tuple[Row, ...], ...]], ...] = (
-    ("The supervisor", (metrics_host.SUPERVISOR,)),
+    ("The supervisor", (metrics_host.SUPERVISOR, metrics_host.NOTIFIERS)),
     ("Groups", (metrics.GROUPS, metrics.GROUP_HISTOGRAMS)),
     ("Legs", (metrics.LEGS, metrics.REFUSALS)),
     ("Accounts and venues", (metrics.ACCOUNTS, metrics.LANES, metrics.STREAMS, metrics.ACCOUNT_HISTOGRAMS)),

@@ -1,10 +1,8 @@
-"""The strategies there are, by the name that `groups.toml` calls them."""
+"""The strategies there are, by the name that `groups.toml` calls them: our own, and those of other packages."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from strategies.domain.ids import LegName
 from strategies.domain.model import Value
 from strategies.flatten.invariants import violations as flatten_violations
 from strategies.flatten.machine import Flatten
@@ -14,25 +12,18 @@ from strategies.liquidation_hedge.machine import LiquidationHedge
 from strategies.liquidation_hedge.params import LiquidationHedgeParams
 from strategies.liquidation_hedge.state import BALANCER, FIRST, SECOND
 from strategies.machine import GroupSpec, Machine, Violation
+from strategies.min_order.params import MinOrderParams
+from strategies.min_order.policy import MinOrder
+from strategies.plugins import discover
 from strategies.risk import Guarded, GuardedState, Limits
+from strategies.simple_hedge.params import SimpleHedgeParams
+from strategies.simple_hedge.policy import FOLLOW, LEAD, SimpleHedge
+from strategies.smoke_test.params import SmokeTestParams
+from strategies.smoke_test.policy import SmokeTest
+from strategies.strategy import Strategy, on_desk
 
 FLATTEN = "flatten"
 """The strategy that gets a group out and does nothing else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Strategy:
-    """One strategy: what it is configured with, which legs it needs, and how a group of it is made."""
-
-    name: str
-    params_model: type[Value]
-    required_legs: tuple[LegName, ...]
-    optional_legs: tuple[LegName, ...] | None
-    """None = legs of any name."""
-    build: Callable[[GroupSpec, Any, Limits], Machine[Any]]
-    """Make a group's machine behind the gate. Raises ValueError when spec and strategy do not fit."""
-    violations: Callable[[Any, Any], tuple[Violation, ...]]
-    """Return what a state of such a machine, under these parameters, breaks of what must always hold."""
 
 
 def _liquidation_hedge_violations(state: GuardedState, params: LiquidationHedgeParams) -> tuple[Violation, ...]:
@@ -58,6 +49,7 @@ STRATEGIES: dict[str, Strategy] = {
             optional_legs=(SECOND,),
             build=_liquidation_hedge,
             violations=_liquidation_hedge_violations,
+            rests_orders=False,
         ),
         Strategy(
             name=FLATTEN,
@@ -66,9 +58,16 @@ STRATEGIES: dict[str, Strategy] = {
             optional_legs=None,
             build=_flatten,
             violations=flatten_violations,
+            rests_orders=False,
         ),
+        on_desk("min_order", MinOrderParams, None, MinOrder),
+        on_desk("smoke_test", SmokeTestParams, None, SmokeTest),
+        on_desk("simple_hedge", SimpleHedgeParams, (LEAD, FOLLOW), SimpleHedge),
     )
 }
+
+
+STRATEGIES |= discover(STRATEGIES)
 
 
 def build_machine(strategy: str, spec: GroupSpec, params: Mapping[str, Any], limits: Mapping[str, Any]) -> Machine[Any]:

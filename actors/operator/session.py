@@ -9,15 +9,19 @@ import structlog
 
 from actors.clock import wall_now
 from actors.journal.protocol import JournalError
+from actors.notify.notifier import Notifier
 from actors.operator.simulator import Simulator
 from actors.operator.terminal import Terminal
 from actors.supervision import ending
 from actors.supervision.hostwatch import HostWatch
+from actors.supervision.keepers import Order
 from actors.supervision.overview import Overview, overview
 from actors.supervision.settings import OnInterrupt, SupervisorConfig
 from actors.supervision.supervision import Supervision
 from actors.tasks import Tasks
 from actors.web.server import StatusServer
+from strategies.domain.events import OperatorState
+from strategies.domain.ids import GroupId
 
 OK = 0
 PARKED = 1
@@ -78,6 +82,7 @@ class Session:
         *,
         server: StatusServer,
         terminal: Terminal,
+        notifier: Notifier,
         simulator: Simulator | None,
         until_done: bool,
         interrupts: Interrupts,
@@ -88,10 +93,12 @@ class Session:
         self._config = config
         self._server = server
         self._terminal = terminal
+        self._notifier = notifier
         self._simulator = simulator
         self._until_done = until_done
         self._interrupts = interrupts
         self._host = host
+        self._said: list[str] = []
         self._tasks = Tasks("session", _complain)
         self._show = Tasks("terminal", _complain)
 
@@ -105,6 +112,7 @@ class Session:
         try:
             self._tasks.start("host", self._host.run())
             await self._server.serve(self._look)
+            self._notifier.start(self._look, self._tell)
             self._show.start("terminal", self._terminal.show(self._look, self._footer()))
             if self._simulator is not None:
                 self._tasks.start("simulator", self._simulator.keep(self._supervision.notice))
@@ -164,21 +172,29 @@ class Session:
             self._say(line)
 
     async def _close(self) -> None:
+        await self._notifier.hush()
         if self._supervision.taken_over:
             await self._supervision.abandon()
         else:
             for line in await self._supervision.stop():
                 self._say(line)
+        await self._notifier.close(self._said)
         await self._show.close()
         await self._tasks.close()
         await self._server.close()
 
     def _say(self, text: str) -> None:
         _log.info("said", text=text)
+        self._said.append(text)
         self._terminal.say(text)
 
     def _look(self) -> Overview:
-        return overview(self._supervision, wall_now(), self._host.report)
+        channels = self._notifier.health()
+        return overview(self._supervision, wall_now(), self._host.report).model_copy(update={"channels": channels})
+
+    async def _tell(self, group: GroupId, state: OperatorState, by: str, reason: str) -> str:
+        self._supervision.tell(group, Order(state=state, by=by, reason=reason))
+        return f"{state} is passed on; the group says when it has taken it."
 
     def _footer(self) -> tuple[str, ...]:
         what = {

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from actors.actor import AccountStatus, GroupStatus, Liveness
 from actors.hosting.protocol import ActorKind, Place
+from actors.notify.channel import ChannelHealth
 from actors.supervision.hostwatch import HostReport
 from actors.supervision.keeper import Keeper
 from actors.supervision.supervision import Supervision
@@ -63,6 +64,7 @@ class Overview(Value):
     ray_up: bool = True
     ray_losses: int = 0
     host: HostReport | None = Field(default=None, description="the machine, as last looked at; None = not yet")
+    channels: tuple[ChannelHealth, ...] = Field(default=(), description="how each channel of notifications stands")
 
     def not_ready(self) -> tuple[str, ...]:
         """Say, one sentence each, who does not live or may not act yet; empty = everything is ready."""

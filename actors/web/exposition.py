@@ -14,6 +14,7 @@ from typing import Any
 from actors.actor import Histogram
 from actors.metric_kinds import (
     ActorUse,
+    ChannelAt,
     ChannelOf,
     GroupAt,
     HistogramMetric,
@@ -33,7 +34,7 @@ from actors.metrics import (
     REFUSALS,
     STREAMS,
 )
-from actors.metrics_host import ACTORS, HOST, RAY, SUPERVISOR
+from actors.metrics_host import ACTORS, HOST, NOTIFIERS, RAY, SUPERVISOR
 from actors.refusal import RefusalKind
 from actors.supervision.overview import AccountRow, GroupRow, Overview
 from strategies.domain.order import Lane
@@ -43,6 +44,7 @@ Labelled = tuple[tuple[str, ...], R]
 
 TABLE: tuple[Metric[Any] | HistogramMetric, ...] = (
     *SUPERVISOR,
+    *NOTIFIERS,
     *RAY,
     *HOST,
     *ACTORS,
@@ -72,6 +74,7 @@ def _lines(seen: Overview) -> Iterator[str]:
     groups = [((name,), GroupAt(row, seen.at, seen.accounts)) for name, row in seen.groups.items()]
     accounts = [((name, row.venue), row) for name, row in seen.accounts.items()]
     yield from _family(SUPERVISOR + RAY + HOST, [((), seen)])
+    yield from _family(NOTIFIERS, [((each.name,), ChannelAt(each, seen.at)) for each in seen.channels])
     yield from _family(ACTORS, list(_uses(seen)))
     yield from _family(GROUPS, groups)
     yield from _family(LEGS, list(_legs(seen)))

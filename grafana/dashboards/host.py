@@ -91,6 +91,33 @@ HOST = Board(
             ),
         ),
         Section(
+            "Notifications",
+            (
+                Chart(
+                    "Channel failing for",
+                    "Since when nothing has gone out although something was to.",
+                    (Query("hedge_notifier_failing_seconds", "{{channel}}"),),
+                    "s",
+                ),
+                Chart(
+                    "Messages",
+                    "Taken and failed in five minutes.",
+                    (
+                        Query("increase(hedge_notifier_sent_total[5m])", "{{channel}} sent"),
+                        Query("increase(hedge_notifier_failures_total[5m])", "{{channel}} failed"),
+                    ),
+                ),
+                Chart(
+                    "Waiting and lost",
+                    "What waits for a channel, and what will never go out.",
+                    (
+                        Query("hedge_notifier_waiting", "{{channel}} waiting"),
+                        Query("hedge_notifier_dropped_total", "{{channel}} dropped"),
+                    ),
+                ),
+            ),
+        ),
+        Section(
             "Processes",
             (
                 Chart(

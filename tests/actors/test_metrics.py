@@ -11,6 +11,7 @@ from actors import metrics
 from actors.actor import Histogram, Liveness
 from actors.hosting.protocol import ActorKind
 from actors.metric_kinds import Type
+from actors.notify.channel import ChannelHealth
 from actors.supervision.hostwatch import HostWatch
 from actors.supervision.overview import AccountRow
 from actors.supervision.takeover import panic_ended
@@ -217,6 +218,27 @@ def test_the_machine_is_looked_at_and_its_age_is_told(tmp_path):
     assert after["hedge_host_report_timestamp_seconds"] == NOW / 1000
     assert after["hedge_host_state_bytes"] >= 5000
     assert 0 < after["hedge_host_memory_available_bytes"] < after["hedge_host_memory_bytes"]
+
+
+def test_each_channel_of_notifications_tells_how_it_stands():
+    """What was taken, what failed, what waits, and since when nothing went out; a channel that is well shows 0."""
+    ill = ChannelHealth(
+        name="telegram",
+        sent=3,
+        failures=5,
+        dropped=1,
+        waiting=2,
+        failing_since=Timestamp(NOW - 90_000),
+        last_error="no",
+    )
+    well = ill.model_copy(update={"name": "mail", "failing_since": None})
+    shown = page(scene(channels=(ill, well)))
+    told = {name: shown[f'hedge_notifier_{name}{{channel="telegram"}}'] for name in ("sent_total", "failures_total")}
+    assert told == {"sent_total": 3, "failures_total": 5}
+    assert shown['hedge_notifier_dropped_total{channel="telegram"}'] == 1
+    assert shown['hedge_notifier_waiting{channel="telegram"}'] == 2
+    assert shown['hedge_notifier_failing_seconds{channel="telegram"}'] == 90
+    assert shown['hedge_notifier_failing_seconds{channel="mail"}'] == 0
 
 
 def test_buckets_add_up():

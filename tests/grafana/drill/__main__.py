@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 from grafana.rule import Times
@@ -19,7 +19,7 @@ from grafana.rules import RULES
 from tests.end_to_end.deployment import Deployment
 from tests.grafana.drill.panels import Answer, answers
 from tests.grafana.drill.report import Row, page
-from tests.grafana.drill.scenes import SCENES, A, B, Scene, Stage
+from tests.grafana.drill.scenes import CHANNEL, SCENES, A, B, People, Scene, Stage
 from tests.grafana.monitoring import Monitoring, Pace, Told, free_port, monitoring
 
 PACE = Pace(every_s=1.0, times=Times(0.1, shortest_window_s=5.0))
@@ -61,13 +61,15 @@ SETTINGS = (
 async def drill(scenes: Sequence[Scene], folder: Path, panels: list[Answer]) -> list[Row]:
     """Play every scene; return what was seen, and add to `panels` what every panel would show."""
     port = free_port()
-    deployment = Deployment(folder, *SETTINGS, f"supervisor.port={port}")
-    deployment.settings = tuple(each for each in deployment.settings if each != "supervisor.port=0")
+    people = People()
     rows: list[Row] = []
-    await deployment.start()
-    try:
+    async with AsyncExitStack() as ends:
+        await people.serve(ends)
+        deployment = deployed(folder, port, people)
+        ends.push_async_callback(deployment.stop)
+        await deployment.start()
         async with monitoring(folder / "monitoring", f"127.0.0.1:{port}", pace=PACE) as seen:
-            stage = Stage(deployment, folder / "state")
+            stage = Stage(deployment, people, folder / "state")
             told = await seen.until_told(WATCHDOG, 0.0, firing=True, bound_s=FIRE_BOUND_S)
             rows.append(Row(WATCHDOG, "none: it always fires", told.annotations["summary"], 0.0, None))
             for scene in scenes:
@@ -76,9 +78,20 @@ async def drill(scenes: Sequence[Scene], folder: Path, panels: list[Answer]) -> 
                     print(row.line, flush=True)  # noqa: T201
             await healthy(stage, seen)
             panels += await answers(seen)
-    finally:
-        await deployment.stop()
     return rows
+
+
+def deployed(folder: Path, port: int, people: People) -> Deployment:
+    """Prepare a deployment that is served at `port` and tells `people`."""
+    secret = folder / "people.url"
+    secret.write_text(f"json://127.0.0.1:{people.port}/", encoding="utf-8")
+    tells = (
+        f"notifications.apprise.{CHANNEL}.secret=file:{secret}",
+        f"notifications.apprise.{CHANNEL}.min_severity=INFO",
+    )
+    deployment = Deployment(folder, *SETTINGS, *tells, f"supervisor.port={port}")
+    deployment.settings = tuple(each for each in deployment.settings if each != "supervisor.port=0")
+    return deployment
 
 
 async def play(scene: Scene, stage: Stage, seen: Monitoring) -> list[Row]:

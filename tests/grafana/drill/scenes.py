@@ -6,19 +6,22 @@ import shutil
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psutil
+from aiohttp import web
 
 from tests.end_to_end.deployment import ROOT, Deployment
 
 A, B = "triad-1", "triad-2"
 ACCOUNTS = {A: (("backpack", "bp-1"), ("lighter", "1"), ("lighter", "2")), B: (("backpack", "bp-2"), ("lighter", "3"))}
 """Per group: venue and the venue's name of each account that it holds something on."""
+CHANNEL = "people"
+"""The only channel of notifications."""
 COIN = {A: "ETH", B: "BTC"}
 _NO_MARGIN = {
     "backpack": "INSUFFICIENT_MARGIN",
@@ -34,11 +37,33 @@ _STREAMS = 20
 _PANIC_BOUND_S = 120.0
 
 
+class People:
+    """Where the deployment's notifications go: a service that takes them, or does not."""
+
+    def __init__(self) -> None:
+        self.ill = False
+        self.port = 0
+
+    async def serve(self, ends: AsyncExitStack) -> None:
+        """Listen until `ends` ends."""
+        application = web.Application()
+        application.add_routes([web.post("/", self._take)])
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        ends.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.port = runner.addresses[0][1]
+
+    async def _take(self, _request: web.Request) -> web.Response:
+        return web.Response(status=503 if self.ill else 200)
+
+
 @dataclass
 class Stage:
     """The deployment that is drilled."""
 
     deployment: Deployment
+    people: People
     disk: Path
     """Mount point of the state folder's own file system."""
 
@@ -236,6 +261,15 @@ async def full_disk(stage: Stage) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def deaf_service(stage: Stage) -> AsyncIterator[None]:
+    """The service that carries the notifications answers 503, and there is something to tell: a leg is liquidated."""
+    stage.people.ill = True
+    await liquidate(stage, A)
+    yield
+    stage.people.ill = False
+
+
+@asynccontextmanager
 async def somebody_else(stage: Stage) -> AsyncIterator[None]:
     """Somebody else trades on an account. Ended by its restart, as a person would who has looked."""
     venue, account = ACCOUNTS[B][1]
@@ -352,6 +386,12 @@ SCENES = (
         {"actor": f"group/{A}"},
     ),
     Scene(("HedgeJournalFailing",), "the group's journal held for good", locked_journal, {"actor": f"group/{A}"}),
+    Scene(
+        ("HedgeNotifierFailing",),
+        "the service that carries the notifications answers 503, and a leg is liquidated",
+        deaf_service,
+        {"channel": CHANNEL},
+    ),
     Scene(("HedgeDiskNearlyFull",), "a file that fills the journal's disk to 97 %", full_disk),
     Scene(
         ("HedgeForeignWriter",),

@@ -236,7 +236,7 @@ SUPERVISOR = (
         ),
         5,
         Severity.CRITICAL,
-        '{{ $labels.actor }} could not write its journal {{ $value | printf "%.0f" }} times: nothing is done meanwhile',
+        'the journal of {{ $labels.actor }} refused {{ $value | printf "%.0f" }} appends: nothing is done meanwhile',
     ),
     Rule(
         "HedgeJournalSlow",

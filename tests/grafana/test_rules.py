@@ -302,13 +302,13 @@ CASES = (
     Case(
         "HedgeJournalFailing",
         {f"hedge_group_journal_failures_total{G}": f"0+5{SPAN}"},
-        "group/g could not write its journal 60 times: nothing is done meanwhile",
+        "the journal of group/g refused 60 appends: nothing is done meanwhile",
         {**GROUP_LABELS, "actor": "group/g"},
     ),
     Case(
         "HedgeJournalFailing",
         {f"venue_journal_failures_total{ACCOUNT}": f"0+5{SPAN}"},
-        "account/a could not write its journal 60 times: nothing is done meanwhile",
+        "the journal of account/a refused 60 appends: nothing is done meanwhile",
         {**ACCOUNT_LABELS, "actor": "account/a"},
     ),
     Case(

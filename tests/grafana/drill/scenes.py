@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
@@ -305,11 +306,10 @@ async def dying_group(stage: Stage) -> AsyncIterator[None]:
 async def panic(stage: Stage) -> AsyncIterator[None]:
     """Somebody presses panic for a group. Ended by releasing it."""
     words = ("supervisor.py", "panic", "--groups", str(stage.deployment.file), "--group", B)
-    process = await asyncio.create_subprocess_exec(
-        psutil.Process(stage.deployment.process.pid).exe(), *words, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
-    )
+    process = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL)
     async with asyncio.timeout(_PANIC_BOUND_S):
-        await process.wait()
+        code = await process.wait()
+    assert code == 0, f"panic ended with {code}"
     yield
     await stage.released()
 

@@ -18,7 +18,7 @@ from grafana.rule import Times
 from grafana.rules import RULES
 from tests.end_to_end.deployment import Deployment
 from tests.grafana.drill.panels import Answer, answers
-from tests.grafana.drill.report import Row, page
+from tests.grafana.drill.report import Figures, Row, page, row
 from tests.grafana.drill.scenes import CHANNEL, SCENES, A, B, People, Scene, Stage
 from tests.grafana.monitoring import Monitoring, Pace, Told, free_port, monitoring
 
@@ -71,11 +71,11 @@ async def drill(scenes: Sequence[Scene], folder: Path, panels: list[Answer]) -> 
         async with monitoring(folder / "monitoring", f"127.0.0.1:{port}", pace=PACE) as seen:
             stage = Stage(deployment, people, folder / "state")
             told = await seen.until_told(WATCHDOG, 0.0, firing=True, bound_s=FIRE_BOUND_S)
-            rows.append(Row(WATCHDOG, "none: it always fires", told.annotations["summary"], 0.0, None))
+            rows.append(row(WATCHDOG, "none: it always fires", told.annotations["summary"], 0.0))
             for scene in scenes:
                 rows += await play(scene, stage, seen)
-                for row in rows[-len(scene.rules) :]:
-                    print(row.line, flush=True)  # noqa: T201
+                for each in rows[-len(scene.rules) :]:
+                    print(each.line, flush=True)  # noqa: T201
             await healthy(stage, seen)
             panels += await answers(seen)
     return rows
@@ -104,7 +104,7 @@ async def play(scene: Scene, stage: Stage, seen: Monitoring) -> list[Row]:
         )
         ended = time.monotonic()
     cleared = await _each(_end_of(told, ended, seen) for told in fired)
-    return [_row(scene, *each, began, ended) for each in zip(scene.rules, fired, cleared, strict=True)]
+    return [_seen(scene, *each, began, ended) for each in zip(scene.rules, fired, cleared, strict=True)]
 
 
 async def _each(waits: Iterable[Awaitable[Told]]) -> list[Told | TimeoutError]:
@@ -134,15 +134,15 @@ async def _end_of(told: Told | TimeoutError, ended: float, seen: Monitoring) -> 
     return await seen.until(over, f"{told.name} resolved", CLEAR_BOUND_S)
 
 
-def _row(
+def _seen(
     scene: Scene, rule: str, fired: Told | TimeoutError, cleared: Told | TimeoutError, began: float, ended: float
 ) -> Row:
     if isinstance(fired, TimeoutError):
-        return Row(rule, scene.what, "", None, None, str(fired))
+        return row(rule, scene.what, problem=str(fired))
     summary, fired_s = fired.annotations["summary"], fired.at - began
     if isinstance(cleared, TimeoutError):
-        return Row(rule, scene.what, summary, fired_s, None, str(cleared))
-    return Row(rule, scene.what, summary, fired_s, max(0.0, cleared.at - ended))
+        return row(rule, scene.what, summary, fired_s, problem=str(cleared))
+    return row(rule, scene.what, summary, fired_s, max(0.0, cleared.at - ended))
 
 
 async def healthy(stage: Stage, seen: Monitoring) -> None:
@@ -180,18 +180,23 @@ def _do(*command: str) -> None:
         raise SystemExit(f"{' '.join(command)}: {done.stderr.strip()} (the drill needs root, to have a disk to fill)")
 
 
-def _run(only: list[str], out: Path | None) -> int:
+def _run(only: list[str], out: Path | None, kept: Path | None) -> int:
     scenes = [each for each in SCENES if not only or set(only) & set(each.rules)]
     panels: list[Answer] = []
     with own_disk() as folder:
         rows = asyncio.run(drill(scenes, folder, panels))
+    figures = Figures(rows=tuple(rows), panels=tuple(panels))
+    if kept is not None:
+        earlier = Figures.model_validate_json(kept.read_bytes()) if kept.exists() else Figures()
+        figures = earlier.joined(figures)
+        kept.write_text(figures.model_dump_json(), encoding="utf-8")
     if out is not None:
-        out.write_text(page(rows, panels, PACE), encoding="utf-8")
+        out.write_text(page(figures.rows, figures.panels, PACE), encoding="utf-8")
     empty = [each for each in panels if not each.lines]
     for each in empty:
         print(f"no data: {each.board}: {each.expression}")  # noqa: T201
     print(f"{len(panels) - len(empty)} of {len(panels)} expressions of the dashboards return data")  # noqa: T201
-    return int(any(row.problem for row in rows) or bool(empty))
+    return int(any(each.problem for each in rows) or bool(empty))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -199,9 +204,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.grafana.drill")
     names = [rule.name for rule in RULES]
     parser.add_argument("--only", nargs="*", default=[], choices=names, metavar="RULE", help="only these alerts")
+    parser.add_argument(
+        "--kept",
+        type=Path,
+        metavar="FILE",
+        help="what earlier runs saw: added to, so that a drill may be done in parts",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there")
     options = parser.parse_args(arguments)
-    return _run(options.only, options.out)
+    return _run(options.only, options.out, options.kept)
 
 
 if __name__ == "__main__":

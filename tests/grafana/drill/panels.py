@@ -2,10 +2,10 @@
 
 import asyncio
 import re
-from dataclasses import dataclass
 
 from grafana.board import expressions
 from grafana.dashboards import BOARDS
+from strategies.domain.model import Value
 from tests.grafana.monitoring import Monitoring
 
 _VARIABLES = {"$__rate_interval": "1m", "$group": ".+", "$account": ".+"}
@@ -13,8 +13,7 @@ _VARIABLES = {"$__rate_interval": "1m", "$group": ".+", "$account": ".+"}
 _TOGETHER = 8
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Value):
     """One expression, and how many lines it came to."""
 
     board: str
@@ -40,7 +39,7 @@ async def answers(seen: Monitoring) -> list[Answer]:
         async with gate:
             # A line of the last ten minutes is data, too: not every hedge happened just now.
             found = await seen.query(f"last_over_time(({asked(expression)})[10m:1s])")
-        return Answer(board, expression, len(found))
+        return Answer(board=board, expression=expression, lines=len(found))
 
     todo = [(board.title, each) for board in BOARDS.values() for each in expressions(board)]
     return await asyncio.gather(*(ask(*each) for each in todo))

@@ -3,8 +3,9 @@
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from grafana.rules import RULES
+from strategies.domain.model import Value
 from tests.grafana.drill.panels import Answer
 from tests.grafana.monitoring import Pace
 
@@ -32,8 +33,7 @@ Every expression of every panel, asked of the same Prometheus at the end: {with_
 """
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Value):
     """One alert in one scene."""
 
     rule: str
@@ -51,6 +51,41 @@ class Row:
         )
 
 
+class Figures(Value):
+    """All that has been seen."""
+
+    rows: tuple[Row, ...] = ()
+    panels: tuple[Answer, ...] = ()
+
+    def joined(self, later: "Figures") -> "Figures":
+        """Return both, what came later in place of what it repeats, in the order of the rules."""
+        rows = {row.rule: row for row in (*self.rows, *later.rows)}
+        order = [rule.name for rule in RULES]
+        # A panel has data when it had some in one of the runs: each raises other troubles.
+        panels: dict[tuple[str, str], Answer] = {}
+        for each in (*self.panels, *later.panels):
+            before = panels.get((each.board, each.expression))
+            if before is None or each.lines > before.lines:
+                panels[each.board, each.expression] = each
+        asked = {(each.board, each.expression) for each in later.panels}
+        return Figures(
+            rows=tuple(sorted(rows.values(), key=lambda row: order.index(row.rule))),
+            panels=tuple(each for key, each in panels.items() if key in asked),
+        )
+
+
+def row(
+    rule: str,
+    what: str,
+    summary: str = "",
+    fired_s: float | None = None,
+    cleared_s: float | None = None,
+    problem: str = "",
+) -> Row:
+    """Return one alert in one scene."""
+    return Row(rule=rule, what=what, summary=summary, fired_s=fired_s, cleared_s=cleared_s, problem=problem)
+
+
 def page(rows: Sequence[Row], panels: Sequence[Answer], pace: Pace) -> str:
     """Return the whole page."""
     machine = f"{os.cpu_count()} processors, Python {platform.python_version()}"
@@ -59,9 +94,9 @@ def page(rows: Sequence[Row], panels: Sequence[Answer], pace: Pace) -> str:
         "| alert | trouble | seconds to fire | seconds to clear | what the webhook was told |",
         "|---|---|---|---|---|",
     ]
-    for row in rows:
-        told = f"**{row.problem}**" if row.problem else row.summary
-        lines.append(f"| {row.rule} | {row.what} | {_seconds(row.fired_s)} | {_seconds(row.cleared_s)} | {told} |")
+    for each in rows:
+        told = f"**{each.problem}**" if each.problem else each.summary
+        lines.append(f"| {each.rule} | {each.what} | {_seconds(each.fired_s)} | {_seconds(each.cleared_s)} | {told} |")
     asked = _PANELS.format(with_data=sum(bool(each.lines) for each in panels), all=len(panels))
     asked += "".join(f"| {each.board} | `{_cell(each.expression)}` | {each.lines} |\n" for each in panels)
     return head + "\n".join(lines) + "\n" + asked

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psutil
 from aiohttp import web
 
@@ -35,6 +36,7 @@ _FULL = 0.97
 """Of the disk."""
 _STREAMS = 20
 """More than there are connections: each is closed at its next frame."""
+_ANSWER_BOUND_S = 90.0
 _PANIC_BOUND_S = 120.0
 
 
@@ -73,8 +75,15 @@ class Stage:
         return await self.deployment.control("POST", f"/control/{path}", body)
 
     async def status(self) -> dict[str, Any]:
-        """Return what /api/groups says."""
-        return await self.deployment.status()
+        """Return what /api/groups says, as soon as it is answered: the supervisor may be starting."""
+
+        async def answered() -> dict[str, Any] | None:
+            try:
+                return await self.deployment.status()
+            except aiohttp.ClientError:
+                return None
+
+        return await self.deployment.until(answered, "an answer of the supervisor", _ANSWER_BOUND_S)
 
     async def pid_of(self, kind: str, name: str) -> int:
         """Return the process of an actor."""

@@ -241,16 +241,17 @@ class Venue(Protocol):
     async def transmit(self, write: PreparedWrite) -> "asyncio.Future[Ack]":
         """Hand the bytes to the ordered connection; return at once with the answer to come.
 
-        Waits only for the rate budget of the write's lane. Writes leave in the order of the calls.
+        Waits only for the rate budget of exits: another write that finds its budget gone raises `RateLimited`, so that
+        it never stands before an exit. Writes leave in the order of the calls.
         The future ends with `Ack`, or raises `Rejected`, `RateLimited`, `Unreachable` (nothing left) or
         `OutcomeUnknown`. A write is never sent twice by this layer.
         """
 
-    async def resync(self) -> None:
-        """Learn anew from the venue what the next nonce is, before the next write. No-op where there are no nonces.
+    async def resync(self, lane: Lane = Lane.READ) -> None:
+        """Learn anew from the venue what the next write needs (nonce, clock), from the budget of that write's `lane`.
 
         Raises:
-            Unreachable: the venue does not answer.
+            Unreachable | Malformed | RateLimited: no usable answer.
         """
 
     async def investigate(self, write: WriteIdentity) -> Verdict:

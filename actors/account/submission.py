@@ -25,7 +25,8 @@ from strategies.domain.account import AccountMode
 from strategies.domain.commands import CancelAllOrders, SetLeverage
 from strategies.domain.ids import InstrumentId, OrderId, Timestamp
 from strategies.domain.order import Lane
-from venues.errors import OutcomeUnknown, RateLimited, Rejected, Unreachable
+from venues.errors import Malformed, OutcomeUnknown, RateLimited, Rejected, Unreachable, VenueError
+from venues.rate_limit import EXIT_PACE_S, bounded_wait_s
 from venues.venue import Ack, Now, PreparedWrite, Venue, WriteIdentity
 
 _log = structlog.get_logger(__name__)
@@ -72,7 +73,7 @@ class Submission:
         self._in_flight = 0
         self._changed = asyncio.Event()
         self._doubt = True  # a new life knows no nonce
-        self._pause_until = 0.0
+        self._pause_until = dict.fromkeys(LANES, 0.0)
 
     def lengths(self) -> dict[Lane, int]:
         """Return how many writes wait in each lane."""
@@ -102,7 +103,7 @@ class Submission:
         while True:
             taken, lane = await self._next()
             keys = [key for key in taken if not await self._denied(key, lane)]
-            if self._doubt and keys and not await self._resynced():
+            if self._doubt and keys and not await self._resynced(lane):
                 for key in keys:
                     self._push(key, lane)
                 continue
@@ -112,7 +113,7 @@ class Submission:
         while True:
             self._changed.clear()
             room = self._venue.capabilities.pipeline_depth - self._in_flight
-            if room > 0 and not self._pausing():
+            if room > 0:
                 budget = self._venue.status().budget_left
                 lane = self._ready_lane(budget)
                 if lane is not None:
@@ -126,7 +127,7 @@ class Submission:
         if mode in {AccountMode.DISARMED, AccountMode.STOPPED}:
             return None
         for lane in LANES if mode is AccountMode.ARMED else (Lane.EXIT,):
-            if self._queues[lane] and budget.get(lane, 1.0) >= 1.0:
+            if self._queues[lane] and budget.get(lane, 1.0) >= 1.0 and not self._pausing(lane):
                 return lane
         return None
 
@@ -160,17 +161,17 @@ class Submission:
         await self._ledger.commit(lambda book: book.decide_denied(OrderId(key), "stale", detail, self._now()))
         return True
 
-    async def _resynced(self) -> bool:
-        """Drain the pipeline, then learn the next nonce. False when the venue does not answer now."""
+    async def _resynced(self, lane: Lane) -> bool:
+        """Drain the pipeline, then learn what the next write needs. False when the venue does not answer now."""
         while self._in_flight:
             self._changed.clear()
             await self._changed.wait()
         self._doubt = False
         try:
-            await self._venue.resync()
-        except (Unreachable, RateLimited) as error:
+            await self._venue.resync(lane)
+        except (Unreachable, Malformed, RateLimited) as error:
             self._doubt = True
-            self._pause(getattr(error, "retry_after_s", self._tuning.reconnect_first_s))
+            self._pause_for(error)
             return False
         self._meter.count("nonce_resyncs")
         return True
@@ -203,7 +204,7 @@ class Submission:
                 self._doubt = True
                 for left in keys[place:]:
                     self._push(left, lane)
-                self._pause(self._tuning.reconnect_first_s)
+                self._pause_for(error)
                 break
             else:
                 if write is not None:
@@ -274,7 +275,7 @@ class Submission:
             # Nothing happened at the venue: the same write may go again, signed anew.
             self._doubt = True
             self._meter.count("rate_limited" if isinstance(error, RateLimited) else "unreachable")
-            self._pause(error.retry_after_s if isinstance(error, RateLimited) else self._tuning.reconnect_first_s)
+            self._pause_for(error)
             await self._ledger.commit(lambda book: book.decide_discarded(key, self._now()))
             self._push(key, lane)
         except OutcomeUnknown as error:
@@ -352,11 +353,18 @@ class Submission:
             heapq.heappush(self._queues[lane], (place, key))
         self.wake()
 
-    def _pause(self, seconds: float) -> None:
-        self._pause_until = max(self._pause_until, asyncio.get_running_loop().time() + seconds)
+    def _pause_for(self, error: VenueError) -> None:
+        """Rest as the venue asks. Exits do not: refused again they have done no harm, and they keep a pace of ours."""
+        asked_s = error.retry_after_s if isinstance(error, RateLimited) else self._tuning.reconnect_first_s
+        self._pause(bounded_wait_s(asked_s), exits_s=min(bounded_wait_s(asked_s), EXIT_PACE_S))
 
-    def _pausing(self) -> bool:
-        return asyncio.get_running_loop().time() < self._pause_until
+    def _pause(self, seconds: float, *, exits_s: float) -> None:
+        now = asyncio.get_running_loop().time()
+        for lane, until in self._pause_until.items():
+            self._pause_until[lane] = max(until, now + (exits_s if lane is Lane.EXIT else seconds))
+
+    def _pausing(self, lane: Lane) -> bool:
+        return asyncio.get_running_loop().time() < self._pause_until[lane]
 
 
 def _deny_unsent(book: Book, *, order_id: OrderId, at: Timestamp) -> list[Entry]:

@@ -151,10 +151,10 @@ class BackpackVenue:
     def discard(self, write: PreparedWrite) -> None:
         """Give nothing back: a signature that is not sent has used nothing up."""
 
-    async def resync(self) -> None:
+    async def resync(self, lane: Lane = Lane.READ) -> None:
         """Compare clocks when they are in doubt: the time is all that a Backpack signature depends on."""
         if self._clock_due_at <= asyncio.get_running_loop().time():
-            await self._measure_clock()
+            await self._measure_clock(lane)
 
     async def prepare_order(self, request: OrderRequest, client_order_id: ClientOrderId) -> PreparedWrite:
         """Sign an order. A MARKET order becomes a LIMIT order at its worst price, see NOTES.md."""
@@ -211,7 +211,7 @@ class BackpackVenue:
         """Start the request; return the answer to come. The next write starts when this one has got its connection."""
         if self._closed:
             raise Unreachable("closed: nothing is sent any more")
-        await self._rest.budget.acquire(write.lane)
+        await self._rest.budget.acquire_write(write.lane)
         before, departed = self._departed, asyncio.Event()
         self._departed = departed
         return self._start(self._deliver(write, before, departed))
@@ -333,8 +333,8 @@ class BackpackVenue:
     def _doubt_clock(self) -> None:
         self._clock_due_at = 0.0
 
-    async def _measure_clock(self) -> None:
-        await self._rest.measure_clock()
+    async def _measure_clock(self, lane: Lane = Lane.READ) -> None:
+        await self._rest.measure_clock(lane)
         self._clock_due_at = asyncio.get_running_loop().time() + self._config.clock_check_s
 
     async def _watch(self) -> None:

@@ -133,7 +133,8 @@ class LighterVenue:
         rest = LighterRest(self._http, self._budget, self._tokens, self._account.account_index)
         self._markets = await self._learn(rest, instruments)
         jitter = random.Random()  # noqa: S311 - spreads reconnects, keeps no secret
-        line = WebSocketLine(config, jitter) if config.orders_over == "ws" else HttpLine(rest)
+        quota = self._budget.quota
+        line = WebSocketLine(config, jitter, on_quota=quota.state) if config.orders_over == "ws" else HttpLine(rest)
         by_index = self._by_index
         stream = LighterStream(
             config,
@@ -263,9 +264,9 @@ class LighterVenue:
         """Hand the bytes to the line; return at once with the answer to come."""
         return await self._writes.transmit(write)
 
-    async def resync(self) -> None:
-        """Ask the venue for the next nonce of every key that is in doubt."""
-        await self._writes.resync()
+    async def resync(self, lane: Lane = Lane.READ) -> None:
+        """Ask the venue for the next nonce of every key that is in doubt and that `lane` may use."""
+        await self._writes.resync(lane)
 
     def _market(self, instrument_id: InstrumentId) -> Market:
         market = self._markets.get(instrument_id)

@@ -106,9 +106,13 @@ class Writes:
         self._nonces[key].discard(nonce)
 
     async def transmit(self, write: PreparedWrite) -> "asyncio.Future[Ack]":
-        """Wait for the lane's budget, hand over the bytes, return the answer to come."""
+        """Take the lane's budget, hand over the bytes, return the answer to come. Raises RateLimited as the budget."""
         key, nonce, tx_hash = _carried(write.identity)
-        await self._budget.send(write.lane)
+        try:
+            await self._budget.send(write.lane, counted=write.identity.kind is not WriteKind.CANCEL)
+        except RateLimited:
+            self.discard(write)
+            raise
         outer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         nonces = self._nonces[key]
         if self._line is None:
@@ -130,11 +134,14 @@ class Writes:
         inner.add_done_callback(lambda done: self._settle(key, nonce, done, outer))
         return outer
 
-    async def resync(self) -> None:
-        """Ask for the next nonce of every key that is in doubt. Raises Unreachable."""
-        for key, nonces in self._nonces.items():
-            if not nonces.in_sync:
-                await self._sync_for_write(key, Lane.EXIT)
+    async def resync(self, lane: Lane) -> None:
+        """Ask for the next nonce of the keys that are in doubt and that `lane` may use. Raises Unreachable."""
+        keys = self._keys_of(lane)
+        if lane is Lane.EXIT and any(self._nonces[key].in_sync for key in keys):
+            return  # an exit leaves with a key that is in no doubt, and waits for no other
+        for key in keys:
+            if not self._nonces[key].in_sync:
+                await self._sync_for_write(key, lane)
 
     async def sync(self, key: int, lane: Lane) -> None:
         """Wait until nothing of this key is on its way, then ask the venue until its answer can be believed.
@@ -173,9 +180,12 @@ class Writes:
 
     def _choose(self, lane: Lane) -> int:
         """Return the key to sign with: the first that is in no doubt. Only exits may use the exit key."""
-        others = [key for key in self._nonces if key != self._exit_key]
-        keys = others if lane is not Lane.EXIT or self._exit_key is None else [self._exit_key, *others]
+        keys = self._keys_of(lane)
         return next((key for key in keys if self._nonces[key].in_sync), keys[0])
+
+    def _keys_of(self, lane: Lane) -> list[int]:
+        others = [key for key in self._nonces if key != self._exit_key]
+        return others if lane is not Lane.EXIT or self._exit_key is None else [self._exit_key, *others]
 
     async def _drained(self, nonces: KeyNonces) -> None:
         while not nonces.drained:

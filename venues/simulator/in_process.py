@@ -332,7 +332,7 @@ class InProcessVenue(Venue):
         self._on_the_way[handle] = None
         return answer
 
-    async def resync(self) -> None:
+    async def resync(self, lane: Lane = Lane.READ) -> None:  # noqa: ARG002 - nothing is counted here
         """See `Venue`. There are no nonces here."""
         await self._read("nonce", lambda: None)
 
@@ -431,7 +431,7 @@ class InProcessVenue(Venue):
             raise Unreachable("closed")
         if fault is not None and fault.kind is not FaultKind.DELAY_ANSWER:
             if fault.status == _TOO_MANY_REQUESTS and fault.kind is FaultKind.STATUS_BEFORE:
-                raise RateLimited(fault.body, 1.0)
+                raise RateLimited(fault.body, _retry_after_s(fault))
             raise Unreachable(f"injected: {fault.kind}")
         self._floor.advance()
         said = answer()
@@ -458,7 +458,7 @@ class InProcessVenue(Venue):
             _fail(answer, Unreachable("injected: nothing left"))
             return
         if fault is not None and kind is FaultKind.STATUS_BEFORE and fault.status == _TOO_MANY_REQUESTS:
-            _fail(answer, RateLimited(fault.body, 1.0))
+            _fail(answer, RateLimited(fault.body, _retry_after_s(fault)))
             return
         if kind in {FaultKind.STATUS_BEFORE, FaultKind.RESET}:
             _fail(answer, OutcomeUnknown(f"injected: {kind}, not executed"))
@@ -507,6 +507,11 @@ class InProcessVenue(Venue):
             post_only=request.post_only,
             reduce_only=request.reduce_only,
         )
+
+
+def _retry_after_s(fault: Fault) -> float:
+    """Return the wait that an injected 429 names: its delay, or a second."""
+    return fault.delay_ms / _MS or 1.0
 
 
 def _fail(answer: "asyncio.Future[Ack]", error: Exception) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import structlog
 
 from actors.account.book import Book
+from actors.account.certainty import CertaintyClock
 from actors.account.ledger import Ledger
 from actors.account.lookout import READ_ERRORS, Lookout
 from actors.account.spec import AccountSpec
@@ -72,6 +73,7 @@ class AccountActor:
         self._reason = "starting"
         self._meter = Meter()
         self._tasks = Tasks(f"account/{spec.account}", self._on_failure)
+        self._certainty = CertaintyClock(self._meter)
         self._lock = make_lock(spec.lock_dir, f"account-{spec.account}")
         self._journal: Journal | None = None
         self._ledger: Ledger | None = None
@@ -120,6 +122,7 @@ class AccountActor:
         )
         self._ledger.on_durable = self._on_durable
         folded = await self._ledger.load()
+        self._certainty.resume(self._ledger.book.in_flight())
         _log.info("account_folded", account=self._spec.account, epoch=self._epoch, records=folded)
         self._venue = self._build(self._spec.venue, self._spec.venue_config, self._spec.account_config, self._now)
         await self._ledger.commit(lambda book: book.decide_mode(AccountMode.DISARMED, "starting", self._now()))
@@ -253,6 +256,7 @@ class AccountActor:
             reconciled_at=lookout.reconciled_at if lookout is not None and self._ready else None,
             in_flight=tuple(record.request.order_id for record in in_flight),
             unknown={r.request.order_id: r.doubt_since for r in in_flight if r.doubt_since is not None},
+            too_old=dict(lookout.old.named) if lookout is not None else {},
             queue_length=self._submission.lengths() if self._submission is not None else {},
             stream_ages_s=wire.stream_ages_s,
             clock_offset_s=wire.clock_offset_s,
@@ -352,6 +356,7 @@ class AccountActor:
 
     def _on_durable(self, entries: Sequence[Entry]) -> None:
         """Queue what was taken. Not left to the caller of `submit`: it may be gone before the append has ended."""
+        self._certainty.note(entries)
         if self._submission is not None and any(entry.kind == EntryKind.TAKEN for entry in entries):
             self._submission.enqueue_waiting()
 

@@ -208,6 +208,14 @@ class Book:
             )
         return self._facts(OrderRejected(at=at, account=self.account, order_id=order_id, code=code, detail=detail))
 
+    def decide_concluded(self, order_id: OrderId, proof: str, at: Timestamp) -> list[Entry]:
+        """The venue executed the order, shows it no more, and all of its fills are folded: it has ended."""
+        record = self.state.orders.get(order_id)
+        if record is None or not record.in_flight:
+            return []
+        status: EndStatus = "FILLED" if record.filled >= record.request.quantity else "CANCELED"
+        return self._facts(self._closed(order_id, status, record.filled, "ended unseen", proof, at))
+
     def decide_order_report(self, report: OrderReport, at: Timestamp, proof: str = "") -> list[Entry]:
         """Read what the venue says about an order of ours. Fills missing behind it are noted, not guessed."""
         order_id = self._order_of(report.client_order_id)

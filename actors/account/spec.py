@@ -31,6 +31,19 @@ class AccountTuning(Value):
     resting_look_s: float = Field(default=60.0, gt=0, description="how often a resting order without news is looked up")
     reconnect_first_s: float = Field(default=0.5, gt=0, description="first wait after a venue could not be reached")
     reconnect_max_s: float = Field(default=15.0, gt=0, description="longest wait between two attempts")
+    too_old_margin_s: float = Field(
+        default=120.0,
+        gt=0,
+        description="s beyond the life of any write after which an order that the venue does not show is called too "
+        "old: entries stop and a person is called",
+    )
+    too_old_look_s: float = Field(default=60.0, gt=0, description="how often such an order is still asked about")
+    conclude_after_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="s that an executed order must be seen not to rest before its fills are taken for complete: longer "
+        "than histories trail",
+    )
     fills_overlap_s: float = Field(
         default=60.0,
         ge=0,

@@ -33,7 +33,7 @@ _POSITIONS: Final = "account.positionUpdate"
 _BOOK: Final = "bookTicker"
 _MARK: Final = "markPrice"
 _REMEMBERED: Final = 4_096
-"""Client ids remembered as heard: far more than can be in flight."""
+"""Orders remembered as heard: far more than can be in flight."""
 
 
 class BackpackStream:
@@ -72,7 +72,7 @@ class BackpackStream:
         self._made_at: dict[str, Timestamp] = {}
         """Per stream, the venue's time of the latest event."""
         self._awaited: dict[ClientOrderId, float] = {}
-        self._heard: OrderedDict[ClientOrderId, None] = OrderedDict()
+        self._heard: OrderedDict[ClientOrderId, OrderReport] = OrderedDict()
         self._up_epoch = 0
         bounds = {f"{kind}.{symbol}": config.market_stale_s for symbol in instruments for kind in (_BOOK, _MARK)}
         self._ages = ChannelAges(bounds)
@@ -135,6 +135,10 @@ class BackpackStream:
             fetched = fetched.model_copy(update={"mark": known.mark, "mark_at": known.mark_at})
         self._quotes[instrument_id] = fetched
         return fetched
+
+    def heard(self, client_order_id: ClientOrderId) -> OrderReport | None:
+        """Return the private stream's last word about an order of ours; None = it has not spoken of it."""
+        return self._heard.get(client_order_id)
 
     @property
     def in_force(self) -> int:
@@ -214,7 +218,7 @@ class BackpackStream:
         if order is None:
             return
         self._awaited.pop(order, None)
-        self._heard[order] = None
+        self._heard[order] = report
         if len(self._heard) > _REMEMBERED:
             self._heard.popitem(last=False)
 

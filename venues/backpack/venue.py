@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -254,7 +255,9 @@ class BackpackVenue:
             case WriteKind.ORDER:
                 if write.client_order_id is None:
                     raise ValueError("the identity of an order has a client id")
-                return judge_order(await self._look.order_evidence(write, write.client_order_id))
+                streamed = self._stream.heard(write.client_order_id) if self._stream is not None else None
+                evidence = await self._look.order_evidence(write, write.client_order_id)
+                return judge_order(replace(evidence, streamed=streamed))
             case WriteKind.CANCEL | WriteKind.CANCEL_ALL:
                 return judge_cancel(await self._look.cancel_evidence(write))
             case WriteKind.LEVERAGE:

@@ -95,6 +95,11 @@ class LighterStream:
         """Return how far the venue's clock is ahead of ours; the least delayed frame knows best."""
         return max(self._offsets_ms) / _MS_PER_S if self._offsets_ms else None
 
+    @property
+    def clock_offset_least_s(self) -> float | None:
+        """Return the least of the lately measured offsets: whoever calls a write expired must not be early."""
+        return min(self._offsets_ms) / _MS_PER_S if self._offsets_ms else None
+
     def ages_s(self) -> dict[str, float]:
         """Return seconds since each channel's content was last confirmed."""
         return self._ages.ages()

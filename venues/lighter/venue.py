@@ -148,7 +148,14 @@ class LighterVenue:
         )
         self._rest, self._line, self._stream = rest, line, stream
         self._inquiry = Inquiry(
-            config, rest, stream, self._account.account_index, self._keys[0], by_index, now=self._now
+            config,
+            rest,
+            stream,
+            self._account.account_index,
+            self._keys[0],
+            by_index,
+            taken_by=self._writes.taken_by,
+            now=self._now,
         )
         self._writes.connect(rest, line)
         # The keys first: a refused key must not be told as a stream that does not open.

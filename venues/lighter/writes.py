@@ -28,6 +28,8 @@ TX_TYPES = {
     WriteKind.LEVERAGE: TX_UPDATE_LEVERAGE,
 }
 _MS_PER_S = 1000
+_TAKEN_KEPT = 1_000
+"""Nonces remembered as taken after a doubt: far more than can be in doubt at once."""
 
 
 class Writes:
@@ -51,6 +53,8 @@ class Writes:
         self._feed = feed
         self._nonces = {key: KeyNonces() for key in keys}
         self._prepared: dict[str, int] = {}
+        self._taken: dict[tuple[int, int], str] = {}
+        """Who got a nonce that an earlier write of ours had left in doubt: hash by key and nonce."""
         self._last_sent_at: dict[int, float] = {}
         self._settled = asyncio.Event()
         self._asking = asyncio.Lock()
@@ -131,7 +135,7 @@ class Writes:
         except BaseException:
             nonces.doubt(nonce)  # cancelled while the bytes were leaving
             raise
-        inner.add_done_callback(lambda done: self._settle(key, nonce, done, outer))
+        inner.add_done_callback(lambda done: self._settle(key, nonce, tx_hash, done, outer))
         return outer
 
     async def resync(self, lane: Lane) -> None:
@@ -171,6 +175,11 @@ class Writes:
         """Return the lowest nonce of a key that is not known to be used up."""
         return self._nonces[key].floor
 
+    def _note_taken(self, key: int, nonce: int, tx_hash: str) -> None:
+        self._taken[key, nonce] = tx_hash
+        if len(self._taken) > _TAKEN_KEPT:
+            del self._taken[next(iter(self._taken))]
+
     async def _sync_for_write(self, key: int, lane: Lane) -> None:
         try:
             await self.sync(key, lane)
@@ -206,12 +215,20 @@ class Writes:
         except (Malformed, RateLimited) as error:
             raise Unreachable(f"the next nonce of key {key}: {error}") from error
 
-    def _settle(self, key: int, nonce: int, done: "asyncio.Future[None]", outer: "asyncio.Future[Ack]") -> None:
+    def taken_by(self, key: int, nonce: int) -> str | None:
+        """Return the hash of the write that the venue acknowledged under a nonce that was in doubt before it."""
+        return self._taken.get((key, nonce))
+
+    def _settle(
+        self, key: int, nonce: int, tx_hash: str, done: "asyncio.Future[None]", outer: "asyncio.Future[Ack]"
+    ) -> None:
         """Note what became of a write's nonce, and pass the answer on."""
         error = OutcomeUnknown("cut off before the answer") if done.cancelled() else done.exception()
         nonces = self._nonces[key]
         match error:
             case None:
+                if nonce in nonces.doubtful:
+                    self._note_taken(key, nonce, tx_hash)
                 nonces.consumed(nonce)
             case Rejected(stale_nonce=True):
                 nonces.stale(nonce)

@@ -182,6 +182,11 @@ class VenueStatus(Value):
     stream_ages_s: dict[str, float] = Field(description="seconds since the content of each channel was last confirmed")
     clock_offset_s: float | None = Field(description="venue clock minus ours; None = not measured yet")
     budget_left: dict[Lane, float] = Field(description="requests each lane may still send now")
+    deaf: str = Field(
+        default="",
+        description="why the account's own stream cannot be relied on just now; empty = it can. Nothing that opens "
+        "risk is sent meanwhile",
+    )
     nonce_resyncs: int = 0
     reconnects: int = 0
     rate_limited: int = 0

@@ -72,6 +72,7 @@ class Submission:
         self._arrivals = 0
         self._in_flight = 0
         self._changed = asyncio.Event()
+        self._deaf = ""
         self._doubt = True  # a new life knows no nonce
         self._pause_until = dict.fromkeys(LANES, 0.0)
 
@@ -112,9 +113,13 @@ class Submission:
     async def _next(self) -> tuple[list[str], Lane]:
         while True:
             self._changed.clear()
+            overdue = self._overdue_lane()
+            if overdue is not None:
+                return self._pop(overdue, 1), overdue
             room = self._venue.capabilities.pipeline_depth - self._in_flight
             if room > 0:
-                budget = self._venue.status().budget_left
+                status = self._venue.status()
+                budget, self._deaf = status.budget_left, status.deaf
                 lane = self._ready_lane(budget)
                 if lane is not None:
                     return self._pop(lane, min(room, _TOGETHER, int(budget.get(lane, _TOGETHER)))), lane
@@ -127,9 +132,26 @@ class Submission:
         if mode in {AccountMode.DISARMED, AccountMode.STOPPED}:
             return None
         for lane in LANES if mode is AccountMode.ARMED else (Lane.EXIT,):
+            if lane is Lane.ENTRY and self._deaf:
+                continue  # nothing opens risk while we might not hear what it does
             if self._queues[lane] and budget.get(lane, 1.0) >= 1.0 and not self._pausing(lane):
                 return lane
         return None
+
+    def _overdue_lane(self) -> Lane | None:
+        """Return a lane whose first order has waited too long: it is denied, whatever else holds the lane back."""
+        if self._mode() in {AccountMode.DISARMED, AccountMode.STOPPED}:
+            return None
+        for lane, queue in self._queues.items():
+            record = self._ledger.book.order(OrderId(queue[0][1])) if queue else None
+            if record is not None and (self._now() - record.taken_at) / _MS > self._deadline_s(lane):
+                return lane
+        return None
+
+    def _deadline_s(self, lane: Lane) -> float:
+        tuning = self._tuning
+        bounds = {Lane.EXIT: tuning.exit_deadline_s, Lane.HEDGE: tuning.hedge_deadline_s}
+        return bounds.get(lane, tuning.entry_deadline_s)
 
     def _pop(self, lane: Lane, most: int) -> list[str]:
         """Take what goes next: several orders, or one other write. A cancel must see whether its order has left."""
@@ -149,14 +171,13 @@ class Submission:
             return False
         if record.prepared is not None or record.status.is_terminal:
             return True
-        bound = {
-            Lane.EXIT: self._tuning.exit_deadline_s,
-            Lane.HEDGE: self._tuning.hedge_deadline_s,
-        }.get(lane, self._tuning.entry_deadline_s)
         waited_s = (self._now() - record.taken_at) / _MS
+        bound = self._deadline_s(lane)
         if waited_s <= bound:
             return False
-        detail = f"waited {waited_s:.1f} s in lane {lane}, bound {bound:g} s"
+        detail = f"waited {waited_s:.1f} s in lane {lane}, bound {bound:g} s" + (
+            f"; {self._deaf}" if self._deaf else ""
+        )
         self._meter.count("orders_denied")
         await self._ledger.commit(lambda book: book.decide_denied(OrderId(key), "stale", detail, self._now()))
         return True

@@ -68,6 +68,7 @@ class BackpackStream:
         self._on_refused = on_refused
         self._feed = feed
         self._echo_s = config.echo_s
+        self._deaf_after_s = config.market_stale_s
         self._quotes: dict[InstrumentId, Quote] = {}
         self._made_at: dict[str, Timestamp] = {}
         """Per stream, the venue's time of the latest event."""
@@ -144,6 +145,14 @@ class BackpackStream:
     def in_force(self) -> int:
         """Return the number of the connection whose subscriptions are proven to be in force; 0 = none now."""
         return self._up_epoch if self._socket.is_open and self._up_epoch == self._socket.epoch else 0
+
+    @property
+    def deaf(self) -> str:
+        """Say why the private streams cannot be relied on now; empty = they can."""
+        if not self.in_force:
+            return "the private stream is not proven to be in force"
+        owed = self.ages()[ACCOUNT_CHANNEL]
+        return f"the private stream has been silent for {owed:.0f} s" if owed > self._deaf_after_s else ""
 
     def expect(self, client_order_id: ClientOrderId, since: int) -> None:
         """Note that an answer has confirmed an order: the private stream must speak of it, too.

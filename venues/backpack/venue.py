@@ -111,7 +111,7 @@ class BackpackVenue:
                 on_refused=self._rest.doubt_clock,
                 feed=self._feed,
             )
-            self._start(self._watch()).add_done_callback(_report_death)
+            self._start(self._watch())
         await self._stream.start()
 
     async def close(self) -> None:
@@ -140,6 +140,7 @@ class BackpackVenue:
             stream_ages_s=self._stream.ages() if self._stream is not None else {},
             clock_offset_s=None if offset is None else offset / _MS,
             budget_left=self._rest.budget.left(),
+            deaf=self._stream.deaf if self._stream is not None else "not open",
             reconnects=self._stream.reconnects if self._stream is not None else 0,
             rate_limited=self._rest.rate_limited,
         )
@@ -341,18 +342,30 @@ class BackpackVenue:
         self._clock_due_at = asyncio.get_running_loop().time() + self._config.clock_check_s
 
     async def _watch(self) -> None:
-        """Keep the clock offset fresh and the private stream honest, until closed."""
+        """Keep the clock offset fresh and the private stream honest, until closed.
+
+        Nothing ends it but the end: a watch that died would leave a silent stream unnoticed, and the account trading.
+        """
         self._clock_due_at = asyncio.get_running_loop().time() + self._config.clock_check_s
         while True:
             await asyncio.sleep(_WATCH_S)
-            if self._stream is not None:
-                self._stream.judge_silence()
-            if self._clock_due_at <= asyncio.get_running_loop().time():
-                try:
-                    await self._measure_clock()
-                except VenueError as error:
-                    _LOG.info("clock not measured: %s", error)
-                    self._clock_due_at = asyncio.get_running_loop().time() + self._config.reconnect_first_s
+            try:
+                await self._watch_once()
+            except VenueError as error:
+                _LOG.info("clock not measured: %s", error)
+                self._clock_due_at = asyncio.get_running_loop().time() + self._config.reconnect_first_s
+            except Exception as error:  # noqa: BLE001 - a watch that ends in silence is worse than one that goes on
+                # A mistake of ours, told aloud. What it may have hidden is fetched: the stream starts over.
+                _LOG.exception("the watch over clock and streams met what it did not expect, and goes on")
+                self._clock_due_at = asyncio.get_running_loop().time() + self._config.clock_check_s
+                if self._stream is not None:
+                    self._stream.reconnect(f"the watch failed: {error.__class__.__name__}")
+
+    async def _watch_once(self) -> None:
+        if self._stream is not None:
+            self._stream.judge_silence()
+        if self._clock_due_at <= asyncio.get_running_loop().time():
+            await self._measure_clock()
 
     def _overflow(self, dropped: int) -> VenueEvent:
         return StreamGap(
@@ -365,11 +378,6 @@ class BackpackVenue:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _report_death(task: asyncio.Task[object]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        _LOG.error("the watch over clock and streams died", exc_info=task.exception())
 
 
 def _check_order(request: OrderRequest, client_order_id: ClientOrderId, instrument: Instrument) -> None:

@@ -284,7 +284,12 @@ class InProcessVenue(Venue):
 
     def status(self) -> VenueStatus:
         """See `Venue`."""
-        return VenueStatus(stream_ages_s={}, clock_offset_s=0.0, budget_left=dict.fromkeys(Lane, 100.0))
+        return VenueStatus(
+            stream_ages_s={},
+            clock_offset_s=0.0,
+            budget_left=dict.fromkeys(Lane, 100.0),
+            deaf="" if self._streaming else "the stream is down",
+        )
 
     def restore(self, pending: Sequence[WriteIdentity]) -> None:
         """See `Venue`. There are no nonces here."""

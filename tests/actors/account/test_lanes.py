@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from strategies.domain.events import Filled
+from strategies.domain.events import Filled, OrderDenied
 from strategies.domain.order import Lane, Side
 from tests.actors.account.conftest import order
 from venues.errors import RateLimited
@@ -72,3 +72,40 @@ async def test_the_question_before_a_write_is_paid_by_its_lane(bench, monkeypatc
     await bench.send(actor, order(2, quantity="0.5", side=Side.SELL, lane=lane, reduce_only=True))
     await bench.event(actor, Filled, 2)
     assert asked == [lane]
+
+
+async def test_nothing_opens_risk_while_the_stream_is_down(bench, monkeypatch):
+    """An entry waits for the private stream and is denied when its time is over; hedges and exits go."""
+    monkeypatch.setattr("venues.simulator.in_process._RECONNECT_S", 60.0)
+    actor = await bench.start(entry_deadline_s=1.0)
+    await bench.send(actor, order(1))
+    await bench.event(actor, Filled)
+    actor._venue._stream_down()
+    out = order(4, quantity="0.5", side=Side.SELL, lane=Lane.EXIT, reduce_only=True)
+    await bench.send(actor, order(2), order(3, lane=Lane.HEDGE), out)
+    (denied,) = await bench.event(actor, OrderDenied)
+    assert denied.order_id == order(2).order_id
+    assert "the stream is down" in denied.detail
+    assert bench.orders_at_venue() == 3
+
+
+async def test_an_entry_outlasts_a_short_gap_of_the_stream(bench):
+    """A stream that is back within the entry's time costs a delay, not the entry."""
+    actor = await bench.start()
+    actor._venue._stream_down()
+    await bench.send(actor, order(1))
+    await bench.event(actor, Filled)
+    assert bench.bought() == 1
+
+
+async def test_an_order_is_denied_in_time_though_its_lane_is_held_back(bench):
+    """A 429 of an hour holds the entry back for longer than its price is good for: the group is told in time."""
+    actor = await bench.start(entry_deadline_s=1.0)
+    bench.floor.faults.add(
+        Fault(FaultKind.STATUS_BEFORE, "lighter", "1", "order", status=429, delay_ms=DAY_MS, body="too often")
+    )
+    loop, asked_at = asyncio.get_running_loop(), asyncio.get_running_loop().time()
+    await bench.send(actor, order(1))
+    await bench.event(actor, OrderDenied)
+    assert loop.time() - asked_at < 3
+    assert bench.orders_at_venue() == 0

@@ -42,6 +42,7 @@ class Capabilities(Value):
     leverage_scope: LeverageScope
     nonce_fence: bool = Field(default=False, description="a second transaction with the same nonce decides the first")
     dead_man_switch: bool = Field(default=False, description="the venue can cancel all orders at a set time")
+    stop_orders: bool = Field(default=False, description="a reduce-only order can rest until a price triggers it")
     maker_minimums_only: bool = Field(default=False, description="minimum size binds resting orders only")
 
 
@@ -52,6 +53,8 @@ class WriteKind(StrEnum):
     CANCEL = "CANCEL"
     CANCEL_ALL = "CANCEL_ALL"
     LEVERAGE = "LEVERAGE"
+    SWITCH = "SWITCH"
+    """Sets, or takes back, the moment at which the venue cancels everything by itself."""
 
 
 class WriteIdentity(Value):
@@ -239,6 +242,24 @@ class Venue(Protocol):
 
     async def prepare_leverage(self, instrument_id: InstrumentId, leverage: Decimal) -> PreparedWrite:
         """Allocate a nonce and sign a change of leverage."""
+
+    async def prepare_switch(self, instrument_id: InstrumentId, due_at: Timestamp | None, lane: Lane) -> PreparedWrite:
+        """Sign the setting of the dead-man switch to `due_at`, or with None its taking back.
+
+        Raises:
+            Rejected: the venue has none.
+            Unreachable: as `prepare_order`.
+        """
+
+    async def prepare_fence(self, write: WriteIdentity, due_at: Timestamp | None, lane: Lane) -> PreparedWrite | None:
+        """Sign a harmless write that carries the same nonce as one in doubt; None when that nonce is used already.
+
+        Whichever of the two the venue executes, the other never can. The harmless write is `prepare_switch(due_at)`.
+
+        Raises:
+            Rejected: the venue has no nonces.
+            Unreachable: the nonce cannot be learnt.
+        """
 
     def discard(self, write: PreparedWrite) -> None:
         """Give back a write that was prepared and will not be transmitted (its nonce is free again)."""

@@ -83,6 +83,8 @@ class BackpackVenue:
             clock_skew_s=self._config.clock_skew_s,
             pipeline_depth=self._config.pipeline_depth,
             leverage_scope=LeverageScope.ACCOUNT,
+            dead_man_switch=self._config.dead_man_switch,
+            stop_orders=self._config.stop_orders,
         )
 
     # --- opening and closing -------------------------------------------------------------------------------------
@@ -209,6 +211,14 @@ class BackpackVenue:
         fields = {"leverageLimit": plain(leverage)}
         return self._prepared(WriteKind.LEVERAGE, rest.ACCOUNT_UPDATE, fields, Lane.ENTRY, instrument_id)
 
+    async def prepare_switch(self, instrument_id: InstrumentId, due_at: Timestamp | None, lane: Lane) -> PreparedWrite:
+        """Refuse: there is no scheduled cancel here."""
+        raise Rejected("UNSUPPORTED", f"Backpack cancels nothing at a set time ({instrument_id}, {due_at}, {lane})")
+
+    async def prepare_fence(self, write: WriteIdentity, due_at: Timestamp | None, lane: Lane) -> PreparedWrite | None:
+        """Refuse: there are no nonces here; a write's window closes by itself, and soon."""
+        raise Rejected("UNSUPPORTED", f"Backpack has no nonces to fence ({write.kind}, {due_at}, {lane})")
+
     async def transmit(self, write: PreparedWrite) -> "asyncio.Future[Ack]":
         """Start the request; return the answer to come. The next write starts when this one has got its connection."""
         if self._closed:
@@ -261,7 +271,7 @@ class BackpackVenue:
                 return judge_order(replace(evidence, streamed=streamed))
             case WriteKind.CANCEL | WriteKind.CANCEL_ALL:
                 return judge_cancel(await self._look.cancel_evidence(write))
-            case WriteKind.LEVERAGE:
+            case WriteKind.LEVERAGE | WriteKind.SWITCH:
                 proof = "a leverage leaves no trace of who set it: read the balance"
                 return Verdict(certainty=Certainty.OPEN, proof=proof)
 
@@ -382,6 +392,8 @@ class BackpackVenue:
 
 def _check_order(request: OrderRequest, client_order_id: ClientOrderId, instrument: Instrument) -> None:
     """Refuse what this venue cannot express."""
+    if request.trigger_price is not None:
+        raise Rejected("UNSUPPORTED", "the outcome of a trigger order cannot be proven at Backpack (see config.py)")
     if not 0 < client_order_id < 1 << CLIENT_ID_BITS:
         raise Rejected("CLIENT_ID", f"{client_order_id} does not fit {CLIENT_ID_BITS} bits")
     if not is_multiple(request.quantity, instrument.lot):

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
@@ -94,7 +94,8 @@ class LighterVenue:
             pipeline_depth=self._config.pipeline_depth if self._config.orders_over == "ws" else 1,
             leverage_scope=LeverageScope.INSTRUMENT,
             nonce_fence=self._config.nonce_fence,
-            dead_man_switch=True,
+            dead_man_switch=self._config.dead_man_switch,
+            stop_orders=self._config.stop_orders,
             maker_minimums_only=True,
         )
 
@@ -263,6 +264,23 @@ class LighterVenue:
             return self._signer.leverage(market.scale, leverage, key=key, nonce=nonce)
 
         return await self._writes.prepare(self._identity(WriteKind.LEVERAGE, instrument_id), Lane.ENTRY, sign)
+
+    async def prepare_switch(self, instrument_id: InstrumentId, due_at: Timestamp | None, lane: Lane) -> PreparedWrite:
+        """Sign the setting, or taking back, of the scheduled cancel of everything."""
+        identity = self._identity(WriteKind.SWITCH, instrument_id)
+        return await self._writes.prepare(identity, lane, self._switch(due_at))
+
+    async def prepare_fence(self, write: WriteIdentity, due_at: Timestamp | None, lane: Lane) -> PreparedWrite | None:
+        """Sign a harmless write for the nonce of one in doubt; None when that nonce is used already."""
+        identity = self._identity(WriteKind.SWITCH, write.instrument_id)
+        return await self._writes.prepare_fence(write, identity, lane, self._switch(due_at))
+
+    def _switch(self, due_at: Timestamp | None) -> Callable[[int, int], SignedWrite]:
+        # The venue's clock decides when it is due, and refuses a moment that is too near by that clock.
+        stream = self._stream
+        offset_ms = int((stream.clock_offset_s or 0.0) * _MS_PER_S) if stream else 0
+        wanted = None if due_at is None else Timestamp(due_at + offset_ms)
+        return lambda key, nonce: self._signer.switch(wanted, key=key, nonce=nonce)
 
     def discard(self, write: PreparedWrite) -> None:
         """Give back a write that will not be transmitted."""

@@ -26,6 +26,7 @@ TX_TYPES = {
     WriteKind.CANCEL: TX_CANCEL_ORDER,
     WriteKind.CANCEL_ALL: TX_CANCEL_ALL,
     WriteKind.LEVERAGE: TX_UPDATE_LEVERAGE,
+    WriteKind.SWITCH: TX_CANCEL_ALL,
 }
 _MS_PER_S = 1000
 _TAKEN_KEPT = 1_000
@@ -81,7 +82,28 @@ class Writes:
             Rejected: the signer refused; the nonce is free again.
             Unreachable: the nonce is in doubt and the venue did not tell it.
         """
-        key = self._choose(lane)
+        return await self._sign(identity, lane, sign, self._choose(lane))
+
+    async def prepare_fence(
+        self, doubtful: WriteIdentity, identity: WriteIdentity, lane: Lane, sign: Callable[[int, int], SignedWrite]
+    ) -> PreparedWrite | None:
+        """Sign a write for the nonce of one in doubt, or for one below it; None when that nonce is used already.
+
+        Raises as `prepare`.
+        """
+        key, nonce, _ = _carried(doubtful)
+        if key not in self._nonces:
+            raise Rejected("key", f"key {key} is not one of this account's any more")
+        nonces = self._nonces[key]
+        if not nonces.in_sync:
+            await self._sync_for_write(key, lane)
+        if nonces.next is None or nonces.next > nonce:
+            return None
+        return await self._sign(identity, lane, sign, key)
+
+    async def _sign(
+        self, identity: WriteIdentity, lane: Lane, sign: Callable[[int, int], SignedWrite], key: int
+    ) -> PreparedWrite:
         nonces = self._nonces[key]
         if not nonces.in_sync:
             await self._sync_for_write(key, lane)

@@ -342,6 +342,7 @@ ACCOUNTS: tuple[Metric[AccountRow], ...] = (
     *(
         _account(f"venue_{key}_total", "1", text, _account_count(key))
         for key, text in (
+            ("fences", "Harmless writes sent under the nonce of an order in doubt."),
             ("fills", "Executions folded."),
             ("freezes", "Times that writes were frozen because somebody else trades here."),
             ("journal_failures", "Appends that did not become durable."),
@@ -357,6 +358,7 @@ ACCOUNTS: tuple[Metric[AccountRow], ...] = (
             ("rate_limited", "Refusals for coming too often."),
             ("unreachable", "Writes that did not reach the venue."),
             ("reconnects", "Streams connected again."),
+            ("stops_placed", "Resting stops put at the venue."),
             ("stream_gaps", "Stream gaps that were filled by asking."),
         )
     ),

@@ -5,7 +5,7 @@ proof; `reconcile` compares belief with the venue's statement.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from decimal import Decimal
 
@@ -20,7 +20,7 @@ from actors.meter import Meter
 from strategies.domain.account import ReportedPosition
 from strategies.domain.events import Filled
 from strategies.domain.ids import InstrumentId, OrderId, Timestamp, VenueOrderId
-from strategies.domain.order import OrderStatus, TimeInForce
+from strategies.domain.order import OrderStatus
 from strategies.domain.position import FillCause
 from strategies.reconcile import Agreement, Difference, compare
 from venues.errors import Malformed, RateLimited, Rejected, Unreachable
@@ -61,8 +61,20 @@ class Lookout:
         meter: Meter,
         now: Now,
         freeze: Callable[[str], None],
+        fence: Callable[[OrderRecord], Awaitable[None]],
     ) -> None:
-        """Wire the parts; `freeze` is called with what was seen when somebody else trades here."""
+        """Wire the parts.
+
+        Args:
+            ledger: the account's memory.
+            venue: where it looks.
+            instrument_id: what is traded.
+            tuning: waits and bounds.
+            meter: counts and durations.
+            now: our wall clock.
+            freeze: called with what was seen when somebody else trades here.
+            fence: called for an order in doubt of which a look has proven nothing.
+        """
         self._ledger = ledger
         self._venue = venue
         self._instrument_id = instrument_id
@@ -70,6 +82,7 @@ class Lookout:
         self._meter = meter
         self._now = now
         self._freeze = freeze
+        self._fence = fence
         self._difference: Difference | None = None
         self.old = OldOrders(ledger, venue, tuning, meter=meter, now=now, freeze=freeze, on_fill=self.on_fill)
         self._looks: dict[OrderId, tuple[float, float]] = {}
@@ -261,7 +274,7 @@ class Lookout:
             return
         order_id = record.request.order_id
         _, wait = self._looks[order_id]
-        resting = record.status is not OrderStatus.SUBMITTED and record.request.time_in_force is TimeInForce.GTC
+        resting = record.status is not OrderStatus.SUBMITTED and record.request.rests
         following = self._tuning.resting_look_s if resting else min(2 * wait, self._tuning.look_backoff_max_s)
         if order_id in self.old.named:
             resting, following = True, self._tuning.too_old_look_s
@@ -287,6 +300,8 @@ class Lookout:
             return
         match verdict.certainty:
             case Certainty.OPEN:
+                if doubted:
+                    await self._fence(record)
                 await self.old.looked_in_vain(record, identity, verdict.proof, executed=False)
                 return
             case Certainty.DEAD:

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
+from actors.account.protection import Protection
 from strategies.domain.ids import AccountId, InstrumentId
 from strategies.domain.model import Value
 
@@ -59,6 +60,20 @@ class AccountTuning(Value):
     stale_nonce_retries: int = Field(
         default=5, ge=0, description="how often one order may be signed again because only its nonce was refused"
     )
+    guard_every_s: float = Field(
+        default=1.0, gt=0, description="how often it is looked whether what is left at the venue still fits"
+    )
+    guard_settle_s: float = Field(
+        default=2.0,
+        gt=0,
+        description="s without an order under way before a stop is set: a position that moves has none",
+    )
+    guard_retry_s: float = Field(
+        default=15.0, gt=0, description="s between two attempts at a stop, or at the dead-man switch, that did not hold"
+    )
+    guard_farewell_s: float = Field(
+        default=5.0, gt=0, description="longest time that a clean end waits for what it takes back at the venue"
+    )
     feed_in_memory: int = Field(default=2_000, gt=0, description="facts kept at hand; older ones come from the journal")
     snapshot_every: int = Field(default=2_000, gt=0, description="journal records between two snapshots")
 
@@ -76,4 +91,5 @@ class AccountSpec(Value):
     journal: str = Field(description="journal URL")
     lock_dir: str = Field(description="folder for the lock that the account's process holds for life")
     tuning: AccountTuning = AccountTuning()
+    protection: Protection = Field(default=Protection(), description="what is left at the venue; by default nothing")
     debug: bool = False

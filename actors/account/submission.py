@@ -14,10 +14,10 @@ from time import perf_counter
 
 import structlog
 
-from actors.account.book import Book
+from actors.account.book import DONE, Book
 from actors.account.ledger import Decide, Ledger
 from actors.account.spec import AccountTuning
-from actors.account.state import OtherWrite
+from actors.account.state import OtherWrite, OwnWrite
 from actors.journal.protocol import Entry
 from actors.meter import Meter
 from actors.tasks import Tasks
@@ -246,10 +246,22 @@ class Submission:
             return None
         if other.cancel_order is not None:
             return await self._prepare_cancel(key, other.cancel_order)
+        if other.own is not None:
+            return await self._prepare_own(key, other.own)
         if isinstance(other.command, SetLeverage):
             return await self._venue.prepare_leverage(other.command.instrument_id, other.command.leverage)
         await self._take_back_unsent()
         return await self._venue.prepare_cancel_all(self._instrument_id)
+
+    async def _prepare_own(self, key: str, own: OwnWrite) -> PreparedWrite | None:
+        if own.order_id is None:
+            return await self._venue.prepare_switch(self._instrument_id, own.due_at, own.lane)
+        doubtful = self._ledger.book.order(own.order_id)
+        identity = doubtful.prepared if doubtful is not None and doubtful.doubt_since is not None else None
+        write = None if identity is None else await self._venue.prepare_fence(identity, own.due_at, own.lane)
+        if write is None:
+            await self._ledger.commit(lambda book: book.decide_settled(key, "nothing to fence", self._now()))
+        return write
 
     async def _take_back_unsent(self) -> None:
         """What waits here is not at the venue yet: whoever cancels everything does not want it to open anything later.
@@ -355,13 +367,15 @@ class Submission:
         command = other.command
 
         def decide(book: Book) -> list[Entry]:
-            entries = book.decide_settled(key, refusal or "done", self._now())
+            entries = book.decide_settled(key, refusal or DONE, self._now())
             if isinstance(command, SetLeverage):
                 entries += book.decide_leverage(None if refusal else command.leverage, refusal, self._now())
             return entries
 
         if isinstance(command, CancelAllOrders) and refusal:
             _log.warning("cancel_all_failed", reason=refusal)
+        if other.own is not None and refusal:
+            _log.warning("own_write_failed", kind=other.own.kind, reason=refusal)
         await self._ledger.commit(decide)
 
     def _push(self, key: str, lane: Lane) -> None:
@@ -393,4 +407,6 @@ def _deny_unsent(book: Book, *, order_id: OrderId, at: Timestamp) -> list[Entry]
 
 
 def _lane_of(other: OtherWrite) -> Lane:
+    if other.own is not None:
+        return other.own.lane
     return Lane.ENTRY if isinstance(other.command, SetLeverage) else Lane.EXIT

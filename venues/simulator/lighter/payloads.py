@@ -19,10 +19,10 @@ from venues.simulator.lighter.words import (
     account_index,
     l1_address,
     order_status,
-    trigger_status,
     order_type,
     time_in_force,
     trade_type,
+    trigger_status,
 )
 from venues.simulator.model import FundingPaid, MarginRow, OrderRow, OrderState, PositionRow, TradeRow
 

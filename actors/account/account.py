@@ -333,6 +333,8 @@ class AccountActor:
         self._tasks.start("resolve", lookout.resolve())
         self._tasks.start("reconcile", lookout.reconcile())
         self._tasks.start("submission", self._submission.run())
+        self._tasks.start("departures", self._submission.depart())
+        ledger.alongside = self._submission.sign_alongside
         self._guard = guard
         if guard.is_needed:
             self._tasks.start("guard", guard.run())

@@ -28,7 +28,7 @@ from strategies.domain.commands import CancelAllOrders, SetLeverage
 from strategies.domain.ids import InstrumentId, OrderId, Timestamp
 from strategies.domain.order import Lane
 from venues.errors import Malformed, OutcomeUnknown, RateLimited, Rejected, Unreachable, VenueError
-from venues.rate_limit import EXIT_PACE_S, bounded_wait_s
+from venues.rate_limit import EXIT_OVERDRAFT_S, EXIT_PACE_S, bounded_wait_s
 from venues.venue import Ack, Now, PreparedWrite, Venue, WriteIdentity
 
 _log = structlog.get_logger(__name__)
@@ -40,6 +40,8 @@ _TOGETHER = 8
 until the batch has left."""
 _SIGN_ALONGSIDE_S = 0.1
 """Longest wait for a signature inside an append; it takes milliseconds, but a venue may have to be asked first."""
+_DOUBLINGS = 10
+"""Beyond this the longest rest has long been reached; keeps the power small."""
 _POLL_S = 0.05
 """How often a lane without rate budget is looked at again."""
 _MS = 1_000
@@ -94,6 +96,8 @@ class Submission:
         """Held from the first signature of a departure until it stands in line: nonces leave in their order."""
         self._doubt = True  # a new life knows no nonce
         self._pause_until = dict.fromkeys(LANES, 0.0)
+        self._failures = 0
+        """Times in a row that the venue could not be reached: each doubles the rest, for a request spends budget."""
 
     def lengths(self) -> dict[Lane, int]:
         """Return how many writes wait in each lane."""
@@ -226,6 +230,7 @@ class Submission:
                 self._doubt = True
                 self._pause_for(error)
                 return False
+        self._failures = 0
         self._meter.count("nonce_resyncs")
         return True
 
@@ -417,6 +422,7 @@ class Submission:
             self.wake()
 
     async def _on_ack(self, key: str, ack: Ack) -> None:
+        self._failures = 0
         if self._ledger.book.order(OrderId(key)) is None:
             await self._settle_other(key, "")
         else:
@@ -489,8 +495,15 @@ class Submission:
 
     def _pause_for(self, error: VenueError) -> None:
         """Rest as the venue asks. Exits do not: refused again they have done no harm, and they keep a pace of ours."""
-        asked_s = error.retry_after_s if isinstance(error, RateLimited) else self._tuning.reconnect_first_s
-        self._pause(bounded_wait_s(asked_s), exits_s=min(bounded_wait_s(asked_s), EXIT_PACE_S))
+        if isinstance(error, RateLimited):
+            asked_s = bounded_wait_s(error.retry_after_s)
+            self._pause(asked_s, exits_s=min(asked_s, EXIT_PACE_S))
+            return
+        rest_s = min(
+            self._tuning.reconnect_first_s * 2 ** min(self._failures, _DOUBLINGS), self._tuning.reconnect_max_s
+        )
+        self._failures += 1
+        self._pause(rest_s, exits_s=min(rest_s, EXIT_OVERDRAFT_S))
 
     def _pause(self, seconds: float, *, exits_s: float) -> None:
         now = asyncio.get_running_loop().time()

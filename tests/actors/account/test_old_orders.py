@@ -140,3 +140,15 @@ async def test_the_clock_of_an_order_runs_on_through_a_restart(bench, monkeypatc
     histogram = (await successor.status()).histograms["certainty"]
     assert sum(histogram.counts) == 1
     assert histogram.total > 0.1
+
+
+async def test_a_lost_order_is_looked_at_in_the_moment_it_expires(bench, monkeypatch):
+    """However far apart the looks have become, the one that can prove it dead comes when its window has closed."""
+    monkeypatch.setattr("venues.simulator.in_process._WRITE_LIFE_MS", 1_000)
+    actor = await bench.start(look_backoff_s=10.0, look_backoff_max_s=60.0)
+    bench.floor.faults.add(Fault(FaultKind.RESET, "lighter", "1", "order"))
+    await bench.send(actor, order(1))
+    (dead,) = await bench.event(actor, OrderRejected)
+    assert dead.code == "proven-dead"
+    # Window and allowance of 1.5 s, and the look just after it.
+    assert (await actor.status()).histograms["certainty"].total < 3

@@ -355,6 +355,12 @@ ACCOUNTS: tuple[Metric[AccountRow], ...] = (
     ),
     account("venue_orders_in_flight", "1", "Orders whose end is open.", told(lambda status: len(status.in_flight))),
     account("venue_orders_unknown", "1", "Of those, orders in doubt.", told(lambda status: len(status.unknown))),
+    account(
+        "venue_orders_overdue",
+        "1",
+        "Orders without an outcome for longer than a write lives: a person has to look.",
+        told(lambda status: len(status.too_old)),
+    ),
     account("venue_oldest_unknown_seconds", "seconds", "Age of the oldest doubt; 0 = none.", told(_oldest_doubt)),
     account(
         "venue_stream_age_seconds",
@@ -402,6 +408,7 @@ ACCOUNTS: tuple[Metric[AccountRow], ...] = (
     *(
         account(f"venue_{key}_total", "1", text, account_count(key))
         for key, text in (
+            ("fences", "Harmless writes sent under the nonce of an order in doubt."),
             ("fills", "Executions folded."),
             ("freezes", "Times that writes were frozen because somebody else trades here."),
             ("journal_failures", "Appends that did not become durable."),
@@ -411,11 +418,13 @@ ACCOUNTS: tuple[Metric[AccountRow], ...] = (
             ("orders_denied", "Orders that we refused ourselves."),
             ("orders_rejected", "Orders that the venue refused."),
             ("outcomes_unknown", "Writes without a usable answer."),
+            ("orders_too_old", "Orders that were called too old: entries stop, a person has to look."),
             ("contradictions", "Look-ups that did not find an order which the venue had acknowledged."),
             ("position_adjustments", "Times that belief followed two agreeing statements of the venue."),
             ("rate_limited", "Refusals for coming too often."),
             ("unreachable", "Writes that did not reach the venue."),
             ("reconnects", "Streams connected again."),
+            ("stops_placed", "Resting stops put at the venue."),
             ("stream_gaps", "Stream gaps that were filled by asking."),
         )
     ),
@@ -458,6 +467,12 @@ GROUP_HISTOGRAMS: tuple[HistogramMetric, ...] = (
 
 ACCOUNT_HISTOGRAMS: tuple[HistogramMetric, ...] = (
     HistogramMetric("venue_certainty_seconds", ACCOUNT, "From doubt about a write to proof.", "certainty"),
+    HistogramMetric(
+        "venue_order_certainty_seconds",
+        ACCOUNT,
+        "From an order's identity on the disk to the first proof of what the venue did with it, doubt or not.",
+        "order_certainty",
+    ),
     HistogramMetric("venue_sign_seconds", ACCOUNT, "Allocating a nonce and signing.", "sign"),
     HistogramMetric("venue_dequeue_to_wire_seconds", ACCOUNT, "From the queue to the wire.", "dequeue_to_wire"),
     HistogramMetric("venue_wire_to_answer_seconds", ACCOUNT, "From the wire to the venue's answer.", "wire_to_answer"),

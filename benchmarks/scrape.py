@@ -2,6 +2,7 @@
 
 import time
 from decimal import Decimal
+from pathlib import Path
 
 import aiohttp
 
@@ -26,7 +27,7 @@ _INSTRUMENT = InstrumentId("ETH-PERP")
 _BYTES_PER_MB = 1_000_000
 
 
-async def run() -> list[Row]:
+async def run(_folder: Path) -> list[Row]:
     """Measure the whole answer, and the size of the page."""
     groups = {GroupId(f"triad-{n}"): _group_status(n) for n in range(GROUPS)}
     accounts = {account: _account_status(account) for n in range(GROUPS) for account in _accounts(n)}

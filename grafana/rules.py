@@ -144,7 +144,9 @@ MONEY = (
 VENUES = (
     Rule(
         "HedgeOrderUnknown",
-        lambda _: f"venue_oldest_unknown_seconds > {DOUBT_S}",
+        lambda _: (
+            f"venue_oldest_unknown_seconds > {DOUBT_S} or venue_oldest_unknown_seconds and venue_orders_overdue > 0"
+        ),
         5,
         Severity.CRITICAL,
         "{{ $labels.account }} has not known what became of an order for {{ $value | humanizeDuration }}",

@@ -104,8 +104,23 @@ ACCOUNT = Board(
         Section(
             "Orders and proof",
             (
-                Chart("Orders in flight", "Whose end is open.", (Query(f"venue_orders_in_flight{_A}", _L),)),
-                Chart("Time to certainty", "From doubt about a write to proof.", _both("venue_certainty_seconds"), "s"),
+                Chart(
+                    "Orders in flight",
+                    "Whose end is open, and those that a person has to look at.",
+                    (
+                        Query(f"venue_orders_in_flight{_A}", _L),
+                        Query(f"venue_orders_overdue{_A}", f"{_L} too old"),
+                    ),
+                ),
+                Chart(
+                    "Every order to its proof",
+                    "From its identity on the disk to the first proof of what the venue did, doubt or not.",
+                    _both("venue_order_certainty_seconds"),
+                    "s",
+                ),
+                Chart(
+                    "Doubt to certainty", "From doubt about a write to proof.", _both("venue_certainty_seconds"), "s"
+                ),
                 Chart("Answers", "From the wire to the venue's answer.", _both("venue_wire_to_answer_seconds"), "s"),
                 Chart("To the wire", "From the queue to the wire.", _both("venue_dequeue_to_wire_seconds"), "s"),
                 Chart("Signing", "Allocating a nonce and signing.", _both("venue_sign_seconds"), "s"),
@@ -118,12 +133,19 @@ ACCOUNT = Board(
                 Chart(
                     "In doubt",
                     "Writes without a usable answer, questions about them, and surprises.",
-                    _counts("outcomes_unknown", "order_lookups", "contradictions", "position_adjustments", "freezes"),
+                    _counts(
+                        "outcomes_unknown",
+                        "order_lookups",
+                        "orders_too_old",
+                        "contradictions",
+                        "position_adjustments",
+                        "freezes",
+                    ),
                 ),
                 Chart(
                     "Nonces and the journal",
                     "Learnt anew, refused for the nonce alone, appends that failed.",
-                    _counts("nonce_resyncs", "stale_nonces", "journal_failures"),
+                    _counts("nonce_resyncs", "stale_nonces", "fences", "journal_failures"),
                 ),
             ),
         ),

@@ -173,7 +173,16 @@ CASES = (
         "a has not known what became of an order for 5m 0s",
         ACCOUNT_LABELS,
     ),
-    Case("HedgeOrderUnknown", {f"venue_oldest_unknown_seconds{ACCOUNT}": always("20")}),
+    Case(
+        "HedgeOrderUnknown",
+        {f"venue_oldest_unknown_seconds{ACCOUNT}": always("12"), f"venue_orders_overdue{ACCOUNT}": always("1")},
+        "a has not known what became of an order for 12s",
+        ACCOUNT_LABELS,
+    ),
+    Case(
+        "HedgeOrderUnknown",
+        {f"venue_oldest_unknown_seconds{ACCOUNT}": always("20"), f"venue_orders_overdue{ACCOUNT}": always("0")},
+    ),
     Case(
         "HedgeStreamStale",
         {

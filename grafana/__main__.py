@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 
 from grafana import rule_files
@@ -10,12 +11,19 @@ from grafana.made import ROOT, made
 from grafana.rule import Times
 
 
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < inf:
+        raise ValueError(text)  # argparse says it in words
+    return number
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the files; say which changed."""
     parser = argparse.ArgumentParser(prog="python -m grafana", description=main.__doc__)
     parser.add_argument("--rules-to", type=Path, metavar="DIR", help="write only the rules, into this folder")
     parser.add_argument(
-        "--scale", type=float, default=1.0, metavar="X", help="multiply every `for` and window of the rules by this"
+        "--scale", type=_positive, default=1.0, metavar="X", help="multiply every `for` and window of the rules by this"
     )
     parser.add_argument(
         "--shortest-window-s", type=float, default=0.0, metavar="S", help="no window gets shorter than this"

@@ -9,6 +9,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from actors.web.exposition import TABLE
+from grafana.__main__ import main
 from grafana.board import Rows, expressions, text
 from grafana.dashboards import BOARDS
 from grafana.made import ROOT, made
@@ -108,3 +109,25 @@ def test_provisioning_leads_grafana_to_the_dashboards_and_prometheus():
     targets = prometheus["scrape_configs"][0]["static_configs"][0]["targets"]
     paper = (ROOT / "conf" / "paper.toml").read_text(encoding="utf-8")
     assert targets == [f"127.0.0.1:{re.search(r'^port = ([0-9]+)', paper, re.MULTILINE).group(1)}"]
+
+
+def test_rules_for_a_drill_go_into_a_folder_of_their_own(tmp_path, capsys):
+    """Shorter times and a runbook elsewhere, written there; nothing of the repository changes."""
+    assert main(["--rules-to", str(tmp_path), "--scale", "0.1", "--runbook", "https://example.com/book"]) == 0
+    money = (tmp_path / "money.yml").read_text()
+    assert "runbook_url: https://example.com/book#hedgenakedexposure" in money
+    rule = next(each for each in yaml.safe_load(money)["groups"][0]["rules"] if each["alert"] == "HedgeNakedExposure")
+    assert rule["for"] == "1s"
+    assert "[6m]" in rule["expr"]
+    assert "wrote" in capsys.readouterr().out
+    assert main(["--rules-to", str(tmp_path), "--scale", "0.1", "--runbook", "https://example.com/book"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("options", [["--scale", "0.1"], ["--runbook", "x"], ["--rules-to", "x", "--scale", "0"]])
+def test_the_rules_of_the_repository_are_never_written_with_other_times(options, capsys):
+    """A mistake on the command line changes nothing and says what is wrong."""
+    with pytest.raises(SystemExit) as ended:
+        main(options)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err

@@ -374,9 +374,9 @@ def as_promtool_reads(case: Case) -> dict:
     }
 
 
-def run(arguments: list[str], folder) -> str:
-    """Run promtool; return what it says, fail with it when it is not content."""
-    done = subprocess.run([program("promtool"), *arguments], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+def run(arguments: list[str], folder, name: str = "promtool") -> str:
+    """Run promtool or amtool; return what it says, fail with it when it is not content."""
+    done = subprocess.run([program(name), *arguments], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -389,6 +389,13 @@ def test_promtool_takes_the_rules(tmp_path, scale):
         (tmp_path / name).write_text(text)
     said = run(["check", "rules", *made], tmp_path)
     assert sum(map(int, re.findall(r"(\d+) rules found", said))) == len(RULES)
+
+
+def test_both_programs_take_the_repositorys_own_configuration():
+    """As the README starts them: Prometheus finds the rules from its file, Alertmanager knows its routes."""
+    said = run(["check", "config", "grafana/prometheus.yml"], ROOT)
+    assert sum(map(int, re.findall(r"(\d+) rules found", said))) == len(RULES)
+    assert "SUCCESS" in run(["check-config", "grafana/alertmanager.yml"], ROOT, "amtool")
 
 
 def test_every_rule_fires_when_it_should_and_only_then(tmp_path):

@@ -195,6 +195,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
             ends.callback(lock.release)
             ends.push_async_callback(store.close)
             with interrupts.breaking_off():
+                state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # positions are nobody else's business
                 await lock.acquire(wait_s=0)
                 log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
                 ends.push_async_callback(server.close)

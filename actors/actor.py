@@ -74,6 +74,10 @@ class AccountStatus(Value):
     reconciled_at: Timestamp | None
     in_flight: tuple[OrderId, ...]
     unknown: dict[OrderId, Timestamp] = Field(description="orders in doubt, and since when")
+    too_old: dict[OrderId, str] = Field(
+        default={}, description="orders without an outcome for longer than a write lives: a person has to look"
+    )
+    protection: tuple[str, ...] = Field(default=(), description="what is left at the venue, in words")
     queue_length: dict[Lane, int]
     stream_ages_s: dict[str, float]
     clock_offset_s: float | None

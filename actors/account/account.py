@@ -7,11 +7,14 @@ the account stays DISARMED until it has looked at the venue and the supervisor a
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
 
 from actors.account.book import Book
+from actors.account.certainty import CertaintyClock
+from actors.account.guard import Guard
 from actors.account.ledger import Ledger
 from actors.account.lookout import READ_ERRORS, Lookout
 from actors.account.spec import AccountSpec
@@ -21,7 +24,7 @@ from actors.actor import AccountStatus, Envelope, FactBatch, Receipt
 from actors.chance import SYSTEM, Chance
 from actors.clock import wall_now
 from actors.hostlock import HostLock, LockMaker
-from actors.journal.protocol import Entry, Journal, StaleEpochError, StoreOpener
+from actors.journal.protocol import Entry, Journal, JournalError, StaleEpochError, StoreOpener
 from actors.journal.store import open_store
 from actors.meter import Meter
 from actors.tasks import Tasks
@@ -39,6 +42,8 @@ _LOCK_WAIT_S = 15.0
 _LAG_PERIOD_S = 0.5
 """How often the event loop's lag is measured."""
 _MS = 1_000
+_QUEUED = frozenset({EntryKind.TAKEN, EntryKind.OWN})
+"""Entries after which a write may wait to be sent."""
 _NOTHING_HEARD = VenueStatus(stream_ages_s={}, clock_offset_s=None, budget_left={})
 
 T = TypeVar("T")
@@ -72,12 +77,14 @@ class AccountActor:
         self._reason = "starting"
         self._meter = Meter()
         self._tasks = Tasks(f"account/{spec.account}", self._on_failure)
+        self._certainty = CertaintyClock(self._meter)
         self._lock = make_lock(spec.lock_dir, f"account-{spec.account}")
         self._journal: Journal | None = None
         self._ledger: Ledger | None = None
         self._venue: Venue | None = None
         self._submission: Submission | None = None
         self._lookout: Lookout | None = None
+        self._guard: Guard | None = None
         self._balance: Balance | None = None
         self._ready = False
         self._started_at = Timestamp(0)
@@ -120,6 +127,7 @@ class AccountActor:
         )
         self._ledger.on_durable = self._on_durable
         folded = await self._ledger.load()
+        self._certainty.resume(self._ledger.book.in_flight())
         _log.info("account_folded", account=self._spec.account, epoch=self._epoch, records=folded)
         self._venue = self._build(self._spec.venue, self._spec.venue_config, self._spec.account_config, self._now)
         await self._ledger.commit(lambda book: book.decide_mode(AccountMode.DISARMED, "starting", self._now()))
@@ -148,6 +156,9 @@ class AccountActor:
 
     async def stop(self) -> None:
         """End: no write leaves after this returns. May be called twice."""
+        if self._guard is not None and self._mode in {AccountMode.ARMED, AccountMode.FROZEN}:
+            with suppress(JournalError):  # overtaken: a successor looks after it
+                await self._guard.stand_down()
         self._mode = AccountMode.STOPPED
         await self._tasks.close()
         if self._venue is not None:
@@ -214,7 +225,7 @@ class AccountActor:
                     found.append(answer)
             position, balance, quote = found
             self._balance = balance or self._balance
-        in_flight = ledger.book.in_flight()
+        in_flight = ledger.book.moving()
         return LegObservation(
             account=self._spec.account,
             mode=self._mode,
@@ -233,7 +244,7 @@ class AccountActor:
         ledger = self._need_ledger()
         book, lookout = ledger.book, self._lookout
         wire = self._venue.status() if self._venue is not None and lookout is not None else _NOTHING_HEARD
-        in_flight = book.in_flight()
+        in_flight = book.moving()
         reported = lookout.reported if lookout is not None else None
         balance = self._balance
         counters = dict(self._meter.counters)
@@ -253,6 +264,8 @@ class AccountActor:
             reconciled_at=lookout.reconciled_at if lookout is not None and self._ready else None,
             in_flight=tuple(record.request.order_id for record in in_flight),
             unknown={r.request.order_id: r.doubt_since for r in in_flight if r.doubt_since is not None},
+            protection=self._guard.words() if self._guard is not None else (),
+            too_old=dict(lookout.old.named) if lookout is not None else {},
             queue_length=self._submission.lengths() if self._submission is not None else {},
             stream_ages_s=wire.stream_ages_s,
             clock_offset_s=wire.clock_offset_s,
@@ -281,6 +294,16 @@ class AccountActor:
         venue.restore(ledger.book.pending_writes())
         await self._settle_interrupted(ledger)
         tuning = self._spec.tuning
+        guard = Guard(
+            ledger,
+            venue,
+            self._instrument_id,
+            self._spec.protection,
+            tuning,
+            meter=self._meter,
+            now=self._now,
+            mode=lambda: self._mode,
+        )
         lookout = Lookout(
             ledger,
             venue,
@@ -289,6 +312,7 @@ class AccountActor:
             meter=self._meter,
             now=self._now,
             freeze=self._freeze,
+            fence=guard.fence,
         )
         await self._insist("baseline", lambda: self._take_baseline(ledger, venue))
         await self._insist("fills", lookout.catch_up)
@@ -311,6 +335,9 @@ class AccountActor:
         self._tasks.start("submission", self._submission.run())
         self._tasks.start("departures", self._submission.depart())
         ledger.alongside = self._submission.sign_alongside
+        self._guard = guard
+        if guard.is_needed:
+            self._tasks.start("guard", guard.run())
         self._submission.enqueue_waiting()
         while lookout.reconciled_at is None and ledger.book.settled(self._instrument_id):
             await asyncio.sleep(tuning.adjust_confirm_s)
@@ -354,7 +381,8 @@ class AccountActor:
 
     def _on_durable(self, entries: Sequence[Entry]) -> None:
         """Queue what was taken. Not left to the caller of `submit`: it may be gone before the append has ended."""
-        if self._submission is not None and any(entry.kind == EntryKind.TAKEN for entry in entries):
+        self._certainty.note(entries)
+        if self._submission is not None and any(entry.kind in _QUEUED for entry in entries):
             self._submission.enqueue_waiting()
 
     # --- parts --------------------------------------------------------------------------------------------------

@@ -5,17 +5,20 @@ changes the state, so a restart that applies the journal ends in the same state.
 told what is not yet on the disk.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Literal
 
 from actors.account.state import (
+    OWN_MARK,
     BaselineBody,
     BookState,
     ClientIds,
     EntryKind,
     OrderRecord,
     OtherWrite,
+    OwnBody,
+    OwnWrite,
     PreparedBody,
     SettledBody,
     TakenBody,
@@ -42,12 +45,14 @@ from strategies.domain.events import (
 from strategies.domain.ids import AccountId, ClientOrderId, InstrumentId, OrderId, Timestamp, VenueOrderId
 from strategies.domain.model import Value
 from strategies.domain.money import ZERO
-from strategies.domain.order import OrderStatus, advance
+from strategies.domain.order import OrderRequest, OrderStatus, advance
 from strategies.domain.position import Fill, FillCause, Position
 from venues.venue import FillReport, OrderReport, WriteIdentity
 
 EndStatus = Literal["FILLED", "CANCELED", "EXPIRED"]
 
+DONE = "done"
+"""The outcome of another write that the venue took."""
 MAX_FINISHED_ORDERS = 5_000
 """Finished orders kept at hand for late reports; the journal keeps them all."""
 MAX_TRADE_IDS = 50_000
@@ -81,6 +86,14 @@ class Book:
         """Return the orders that may be at the venue and have not ended there."""
         return [record for record in self._open.values() if record.in_flight]
 
+    def moving(self) -> list[OrderRecord]:
+        """Return the orders that may move the position now: all in flight but stops that wait for their price."""
+        return [record for record in self._open.values() if record.is_moving]
+
+    def stops(self) -> list[OrderRecord]:
+        """Return the account's own stops that have not ended, oldest first."""
+        return [record for record in self._open.values() if record.protects]
+
     def waiting(self) -> list[OrderRecord]:
         """Return the orders that were taken and have no signed write yet."""
         return [record for record in self._open.values() if record.prepared is None]
@@ -101,7 +114,7 @@ class Book:
 
     def settled(self, instrument_id: InstrumentId) -> bool:
         """Say whether nothing that could move the position is under way."""
-        busy = (r for r in self._open.values() if r.in_flight and r.request.instrument_id == instrument_id)
+        busy = (r for r in self._open.values() if r.is_moving and r.request.instrument_id == instrument_id)
         return next(busy, None) is None and not self._closing
 
     def owns(self, client_order_id: int | None) -> bool:
@@ -132,6 +145,24 @@ class Book:
             )
             for message in fresh
         ]
+
+    def decide_own_order(self, make: Callable[[OrderId], OrderRequest], at: Timestamp) -> list[Entry]:
+        """Take an order that the account itself has decided; `make` is told its id."""
+        key = self._own_key()
+        return [_entry(EntryKind.OWN, at, OwnBody(key=key, order=make(OrderId(f"{key}:{self.account}:stop"))))]
+
+    def decide_own_cancel(self, order_id: OrderId, at: Timestamp) -> list[Entry]:
+        """Take the cancel of one of the account's own orders, unless one is under way."""
+        if any(other.cancel_order == order_id for other in self.state.others.values()):
+            return []
+        return [_entry(EntryKind.OWN, at, OwnBody(key=self._own_key(), cancel_order=order_id))]
+
+    def decide_own_write(self, write: OwnWrite, at: Timestamp) -> list[Entry]:
+        """Take another write of the account's own, unless one for the same purpose is under way."""
+        under_way = (other.own for other in self.state.others.values() if other.own is not None)
+        if any(other.kind is write.kind and other.order_id == write.order_id for other in under_way):
+            return []
+        return [_entry(EntryKind.OWN, at, OwnBody(key=self._own_key(), write=write))]
 
     def receipt(self, sender: str) -> Receipt:
         """Say how far a sender's messages have been taken."""
@@ -209,6 +240,14 @@ class Book:
                 self._closed(order_id, "CANCELED", record.filled, detail, "fills contradict the refusal", at)
             )
         return self._facts(OrderRejected(at=at, account=self.account, order_id=order_id, code=code, detail=detail))
+
+    def decide_concluded(self, order_id: OrderId, proof: str, at: Timestamp) -> list[Entry]:
+        """The venue executed the order, shows it no more, and all of its fills are folded: it has ended."""
+        record = self.state.orders.get(order_id)
+        if record is None or not record.in_flight:
+            return []
+        status: EndStatus = "FILLED" if record.filled >= record.request.quantity else "CANCELED"
+        return self._facts(self._closed(order_id, status, record.filled, "ended unseen", proof, at))
 
     def decide_order_report(self, report: OrderReport, at: Timestamp, proof: str = "") -> list[Entry]:
         """Read what the venue says about an order of ours. Fills missing behind it are noted, not guessed."""
@@ -322,12 +361,14 @@ class Book:
                 self.state.client_ids = ClientIds.model_validate_json(entry.body)
             case EntryKind.TAKEN:
                 self._apply_taken(TakenBody.model_validate_json(entry.body), entry.at)
+            case EntryKind.OWN:
+                self._apply_own(OwnBody.model_validate_json(entry.body), entry.at)
             case EntryKind.PREPARED:
                 self._apply_prepared(PreparedBody.model_validate_json(entry.body))
             case EntryKind.DISCARDED:
                 self._apply_discarded(SettledBody.model_validate_json(entry.body))
             case EntryKind.SETTLED:
-                self.state.others.pop(SettledBody.model_validate_json(entry.body).key, None)
+                self._apply_settled(SettledBody.model_validate_json(entry.body))
             case EntryKind.BASELINE:
                 self._apply_baseline(BaselineBody.model_validate_json(entry.body), entry.at)
             case EntryKind.FACT:
@@ -338,22 +379,37 @@ class Book:
         self.state.senders[body.sender] = SenderMark(epoch=body.sender_epoch, taken=message.seq)
         command = message.command
         if isinstance(command, SubmitOrder):
-            ids = self.state.client_ids
-            if ids is None:
-                raise AssertionError("client order ids are fixed before the first command is taken")
-            order_id = command.order.order_id
-            if order_id in self.state.orders:
-                return
-            client_order_id = ids.at(ids.count)
-            self.state.client_ids = ids.model_copy(update={"count": ids.count + 1})
-            record = OrderRecord(request=command.order, client_order_id=client_order_id, taken_at=at)
-            self.state.orders[order_id] = self._open[order_id] = record
-            self._by_client_id[client_order_id] = order_id
-            self._forget_old_orders()
+            self._apply_order(command.order, at)
         elif isinstance(command, CancelOrder):
             self.state.others[other_key(body.sender, message)] = OtherWrite(cancel_order=command.order_id, taken_at=at)
         else:
             self.state.others[other_key(body.sender, message)] = OtherWrite(command=command, taken_at=at)
+
+    def _apply_order(self, request: OrderRequest, at: Timestamp) -> None:
+        ids = self.state.client_ids
+        if ids is None:
+            raise AssertionError("client order ids are fixed before the first command is taken")
+        order_id = request.order_id
+        if order_id in self.state.orders:
+            return
+        client_order_id = ids.at(ids.count)
+        self.state.client_ids = ids.model_copy(update={"count": ids.count + 1})
+        record = OrderRecord(request=request, client_order_id=client_order_id, taken_at=at)
+        self.state.orders[order_id] = self._open[order_id] = record
+        self._by_client_id[client_order_id] = order_id
+        self._forget_old_orders()
+
+    def _apply_own(self, body: OwnBody, at: Timestamp) -> None:
+        self.state.own_seq += 1
+        if body.order is not None:
+            self._apply_order(body.order, at)
+        else:
+            self.state.others[body.key] = OtherWrite(cancel_order=body.cancel_order, own=body.write, taken_at=at)
+
+    def _apply_settled(self, body: SettledBody) -> None:
+        other = self.state.others.pop(body.key, None)
+        if other is not None and other.own is not None and body.outcome == DONE:
+            self.state.switch_due_at = other.own.due_at
 
     def _apply_prepared(self, body: PreparedBody) -> None:
         identity = body.identity
@@ -439,6 +495,9 @@ class Book:
         for event in events:
             draft.fact(event)
         return draft.entries
+
+    def _own_key(self) -> str:
+        return f"{OWN_MARK}{self.state.own_seq + 1}"
 
     def _order_of(self, client_order_id: ClientOrderId | None) -> OrderId | None:
         return None if client_order_id is None else self._by_client_id.get(client_order_id)

@@ -5,13 +5,14 @@ proof; `reconcile` compares belief with the venue's statement.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from decimal import Decimal
 
 import structlog
 
 from actors.account.ledger import Ledger
+from actors.account.old_orders import OldOrders
 from actors.account.spec import AccountTuning
 from actors.account.state import EntryKind, OrderRecord
 from actors.actor import NumberedFact
@@ -19,7 +20,7 @@ from actors.meter import Meter
 from strategies.domain.account import ReportedPosition
 from strategies.domain.events import Filled
 from strategies.domain.ids import InstrumentId, OrderId, Timestamp, VenueOrderId
-from strategies.domain.order import OrderStatus, TimeInForce
+from strategies.domain.order import OrderStatus
 from strategies.domain.position import FillCause
 from strategies.reconcile import Agreement, Difference, compare
 from venues.errors import Malformed, RateLimited, Rejected, Unreachable
@@ -35,6 +36,7 @@ from venues.venue import (
     StreamGap,
     StreamUp,
     Venue,
+    Verdict,
     WriteIdentity,
 )
 
@@ -59,8 +61,20 @@ class Lookout:
         meter: Meter,
         now: Now,
         freeze: Callable[[str], None],
+        fence: Callable[[OrderRecord], Awaitable[None]],
     ) -> None:
-        """Wire the parts; `freeze` is called with what was seen when somebody else trades here."""
+        """Wire the parts.
+
+        Args:
+            ledger: the account's memory.
+            venue: where it looks.
+            instrument_id: what is traded.
+            tuning: waits and bounds.
+            meter: counts and durations.
+            now: our wall clock.
+            freeze: called with what was seen when somebody else trades here.
+            fence: called for an order in doubt of which a look has proven nothing.
+        """
         self._ledger = ledger
         self._venue = venue
         self._instrument_id = instrument_id
@@ -68,7 +82,9 @@ class Lookout:
         self._meter = meter
         self._now = now
         self._freeze = freeze
+        self._fence = fence
         self._difference: Difference | None = None
+        self.old = OldOrders(ledger, venue, tuning, meter=meter, now=now, freeze=freeze, on_fill=self.on_fill)
         self._looks: dict[OrderId, tuple[float, float]] = {}
         """Per order: loop time of the next question, and the wait after it."""
         self._catch_up_wanted = asyncio.Event()
@@ -258,8 +274,10 @@ class Lookout:
             return
         order_id = record.request.order_id
         _, wait = self._looks[order_id]
-        resting = record.status is not OrderStatus.SUBMITTED and record.request.time_in_force is TimeInForce.GTC
+        resting = record.status is not OrderStatus.SUBMITTED and record.request.rests
         following = self._tuning.resting_look_s if resting else min(2 * wait, self._tuning.look_backoff_max_s)
+        if order_id in self.old.named:
+            resting, following = True, self._tuning.too_old_look_s
         self._looks[order_id] = (asyncio.get_running_loop().time() + (following if resting else wait), following)
         self._meter.count("order_lookups")
         try:
@@ -269,35 +287,46 @@ class Lookout:
 
     async def _judge(self, record: OrderRecord, identity: WriteIdentity) -> None:
         order_id = record.request.order_id
-        doubt_since = record.doubt_since
+        doubted = record.doubt_since is not None
         verdict = await self._venue.investigate(identity)
         if record.prepared is not identity:
             return  # signed anew in the meantime; the verdict is about the earlier write
-        if verdict.certainty is Certainty.OPEN:
-            return
         if verdict.by_absence and record.status is not OrderStatus.SUBMITTED:
             # The venue has acknowledged this order, or filled of it: that it cannot be found now proves nothing.
             self._meter.count("contradictions")
             _log.warning("acknowledged_order_not_found", order_id=order_id, proof=verdict.proof)
+            seen = f"acknowledged, and yet {verdict.proof}"
+            await self.old.looked_in_vain(record, identity, seen, executed=False)
             return
-        if verdict.certainty is Certainty.DEAD:
-            await self._ledger.commit(
-                lambda book: book.decide_rejected(order_id, "proven-dead", verdict.proof, self._now())
-            )
-        else:
-            report = verdict.order or await self._venue.order(identity.instrument_id, record.client_order_id)
-            await self._ledger.commit(lambda book: book.decide_accepted(order_id, self._now()))
-            if report is not None:
+        match verdict.certainty:
+            case Certainty.OPEN:
+                if doubted:
+                    await self._fence(record)
+                await self.old.looked_in_vain(record, identity, verdict.proof, executed=False)
+                return
+            case Certainty.DEAD:
                 await self._ledger.commit(
-                    lambda book: book.decide_order_report(report, self._now(), proof=verdict.proof)
+                    lambda book: book.decide_rejected(order_id, "proven-dead", verdict.proof, self._now())
                 )
-        if doubt_since is not None:
-            self._meter.observe("certainty", (self._now() - doubt_since) / _MS)
+            case Certainty.EXECUTED:
+                await self._executed(record, identity, verdict)
+        if doubted:
             _log.info("outcome_proven", order_id=order_id, certainty=verdict.certainty, proof=verdict.proof)
+
+    async def _executed(self, record: OrderRecord, identity: WriteIdentity, verdict: Verdict) -> None:
+        order_id = record.request.order_id
+        report = verdict.order or await self._venue.order(identity.instrument_id, record.client_order_id)
+        await self._ledger.commit(lambda book: book.decide_accepted(order_id, self._now()))
+        if report is None:
+            await self.old.looked_in_vain(record, identity, verdict.proof, executed=True)
+            return
+        self.old.forget(order_id)
+        await self._ledger.commit(lambda book: book.decide_order_report(report, self._now(), proof=verdict.proof))
 
     def _forget_ended(self) -> None:
         for order_id in [each for each in self._looks if self._ended(each)]:
             del self._looks[order_id]
+            self.old.forget(order_id)
 
     def _ended(self, order_id: OrderId) -> bool:
         record = self._ledger.book.order(order_id)

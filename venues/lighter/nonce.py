@@ -54,6 +54,11 @@ class KeyNonces:
         return self._next is not None
 
     @property
+    def next(self) -> int | None:
+        """Return the nonce that `allocate` would hand out; None = the venue has to be asked first."""
+        return self._next
+
+    @property
     def drained(self) -> bool:
         """Say whether every nonce that was sent has been settled or is in doubt: no answer is awaited."""
         return NonceState.SENT not in self._open.values()

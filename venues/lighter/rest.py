@@ -9,7 +9,7 @@ from strategies.domain.ids import ClientOrderId
 from strategies.domain.order import Lane
 from venues.errors import Malformed, RateLimited, Rejected
 from venues.http import Answer, HttpClient, parse_json
-from venues.lighter.answers import INVALID_AUTH, TX_NOT_FOUND, judge_read, judge_write, retry_after_s
+from venues.lighter.answers import INVALID_AUTH, TX_NOT_FOUND, judge_read, judge_write, quota_of, retry_after_s
 from venues.lighter.budget import Budget
 from venues.lighter.tokens import AuthTokens
 
@@ -93,7 +93,11 @@ class LighterRest:
         """
         form = urlencode({"tx_type": str(tx_type), "tx_info": tx_info})
         answer = await self._http.write("POST", "/api/v1/sendTx", headers=_FORM, body=form)
-        judge_write(answer.status, _body(answer), wait_s=retry_after_s(answer.headers))
+        body = _body(answer)
+        judge_write(answer.status, body, wait_s=retry_after_s(answer.headers))
+        quota = quota_of(body)
+        if quota is not None:
+            self._budget.quota.state(quota)
 
     async def _get(
         self, path: str, query: Sequence[tuple[str, str]], *, key: int | None = None, lane: Lane = Lane.READ

@@ -95,9 +95,27 @@ class LighterStream:
         """Return how far the venue's clock is ahead of ours; the least delayed frame knows best."""
         return max(self._offsets_ms) / _MS_PER_S if self._offsets_ms else None
 
+    @property
+    def clock_offset_least_s(self) -> float | None:
+        """Return the least of the lately measured offsets: whoever calls a write expired must not be early."""
+        return min(self._offsets_ms) / _MS_PER_S if self._offsets_ms else None
+
     def ages_s(self) -> dict[str, float]:
         """Return seconds since each channel's content was last confirmed."""
         return self._ages.ages()
+
+    @property
+    def deaf(self) -> str:
+        """Say why the account's channels cannot be relied on now; empty = they can."""
+        if not self._stream.is_open:
+            return "the stream is down"
+        if self._owed:
+            return f"the stream has not shown {', '.join(sorted(self._owed))} since it was opened"
+        ages = self._ages.ages()
+        silent = [
+            name for name in self._private if ages[name] > self._soft_bound(name) + self._config.confirm_timeout_s
+        ]
+        return f"the stream is silent about {', '.join(silent)}" if silent else ""
 
     def quote(self, market_index: int) -> Quote | None:
         """Return the market as last shown, or None before the first book of this connection."""
@@ -215,6 +233,7 @@ class LighterStream:
         channel = field(frame, "channel", str).replace(":", "/")
         if channel not in self._channels:
             return
+        self._note_clock(frame)
         name, _, number = channel.partition("/")
         match name:
             case "account_all_orders":
@@ -230,7 +249,6 @@ class LighterStream:
                 self._on_stats(frame)
         self._ages.heard(channel)
         self._asked_again.discard(channel)
-        self._note_clock(frame)
         if channel in self._owed:
             if snapshot:
                 self._owed.discard(channel)
@@ -275,7 +293,7 @@ class LighterStream:
             bid=book.bid,
             ask=book.ask,
             mark=known.mark if known else None,
-            at=self._now(),
+            at=self._made_at(frame),
             mark_at=known.mark_at if known else Timestamp(0),
         )
         self._show(market, quote)
@@ -283,14 +301,21 @@ class LighterStream:
 
     def _on_stats(self, frame: Mapping[str, Any]) -> None:
         market, mark = parse_mark(frame)
-        self._show(market, self._with_mark(market, mark))
+        self._show(market, self._with_mark(market, mark, self._made_at(frame)))
 
-    def _with_mark(self, market: int, mark: Decimal) -> Quote:
+    def _with_mark(self, market: int, mark: Decimal, at: Timestamp) -> Quote:
         known = self._quotes.get(market)
         if known is None:
             # The book has not been shown yet, so its side of the quote has no age.
-            return Quote(mark=mark, at=Timestamp(0), mark_at=self._now())
-        return known.model_copy(update={"mark": mark, "mark_at": self._now()})
+            return Quote(mark=mark, at=Timestamp(0), mark_at=at)
+        return known.model_copy(update={"mark": mark, "mark_at": at})
+
+    def _made_at(self, frame: Mapping[str, Any]) -> Timestamp:
+        """Return when a frame was made, on our clock: one that was long on its way shows its age, none is of later."""
+        now, stated = self._now(), frame.get("timestamp")
+        if not isinstance(stated, int) or stated <= 0 or not self._offsets_ms:
+            return now
+        return Timestamp(min(now, stated - max(self._offsets_ms)))
 
     def _show(self, market: int, quote: Quote) -> None:
         self._quotes[market] = quote

@@ -216,14 +216,16 @@ async def test_a_write_is_never_transmitted_twice(tmp_path):
 
 @pytest.mark.parametrize("line", LINES)
 async def test_coming_too_often_is_told_and_counted(tmp_path, line):
-    """429 did nothing; the nonce is kept."""
+    """429 did nothing; the nonce is kept, entries are held back, and an exit leaves at its pace."""
     async with simulation() as sim, desk(sim, tmp_path, orders_over=line) as trader:
         sim.faults.add(fault(FaultKind.STATUS_BEFORE, status=429, body='{"code":23000,"message":"Too Many Requests!"}'))
         with pytest.raises(RateLimited) as caught:
             await trader.place(1)
         assert caught.value.retry_after_s > 0
         assert trader.venue.status().rate_limited == 1
-        await trader.place(1)
+        with pytest.raises(RateLimited, match="our own budget"):
+            await trader.place(1)
+        await trader.place(1, lane=Lane.EXIT)
         assert bought(sim) == [1]
 
 

@@ -296,13 +296,12 @@ class GroupActor:
                 return
             await log.write(event, step.commands, source, self._machine.code_version)
             self._state = step.state
+            self._act(step.commands)
             self._recent.append((event, step.commands))
-            view = self._view()
-            naked_s = self._naked.update(event.at, view)
+            naked_s = self._naked.update(event.at, self._view())
             if naked_s is not None:
                 self._meter.observe("naked_interval", naked_s)
             self._meter.count("steps")
-            self._act(step.commands)
         await log.snapshot_if_due(self._machine, self._state)
 
     async def _begin(self, *, fresh: bool) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from actors.account.ledger import Ledger
 from actors.account.spec import AccountTuning
-from actors.account.state import EntryKind, OrderRecord
+from actors.account.state import OrderRecord
 from actors.actor import NumberedFact
 from actors.meter import Meter
 from strategies.domain.account import ReportedPosition
@@ -144,7 +144,7 @@ class Lookout:
         if not entries:
             return
         self._meter.count("fills")
-        facts = [NumberedFact.model_validate_json(each.body).event for each in entries if each.kind == EntryKind.FACT]
+        facts = [each.meaning.event for each in entries if isinstance(each.meaning, NumberedFact)]
         if any(isinstance(fact, Filled) and fact.fill.cause is FillCause.FOREIGN for fact in facts):
             self._freeze(
                 f"a fill that none of our orders explains: {report.side} {report.quantity} at {report.price}, "

@@ -59,6 +59,7 @@ class Submission:
         """Wire the parts; `mode` says what may be sent, `on_answer` gets what an answer tells of orders and fills."""
         self._ledger = ledger
         self._venue = venue
+        self._depth = venue.capabilities.pipeline_depth
         self._instrument_id = instrument_id
         self._tuning = tuning
         self._tasks = tasks
@@ -111,7 +112,7 @@ class Submission:
     async def _next(self) -> tuple[list[str], Lane]:
         while True:
             self._changed.clear()
-            room = self._venue.capabilities.pipeline_depth - self._in_flight
+            room = self._depth - self._in_flight
             if room > 0 and not self._pausing():
                 budget = self._venue.status().budget_left
                 lane = self._ready_lane(budget)

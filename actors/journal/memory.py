@@ -96,11 +96,8 @@ class MemoryJournal:
         self._check_owner()
         records = self._content.records
         for entry in entries:
-            # Not validated again: an entry is.
             records.append(
-                Record.model_construct(
-                    seq=len(records) + 1, epoch=self._epoch, kind=entry.kind, at=entry.at, body=entry.body
-                )
+                Record(seq=len(records) + 1, epoch=self._epoch, kind=entry.kind, at=entry.at, body=entry.body)
             )
         return len(records)
 

@@ -57,7 +57,8 @@ class Ledger:
         self._snapshot_every = snapshot_every
         self._tasks = tasks
         self._waiting: list[_Waiting] = []
-        self._writing = False
+        self._wanted = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
         self._broken: Exception | None = None
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
@@ -95,19 +96,11 @@ class Ledger:
         Raises:
             StaleEpochError: another incarnation owns the account; stop for good.
         """
-        (entries,) = await self.commit_all((decide,))
-        return entries
+        return await self._queue(decide)
 
     async def commit_all(self, decisions: Sequence[Decide]) -> list[list[Entry]]:
         """Do the same for several decisions at once, each on the book as the ones before it leave it."""
-        loop = asyncio.get_running_loop()
-        mine = [_Waiting(decide, loop.create_future()) for decide in decisions]
-        self._waiting += mine
-        if not self._writing:
-            self._writing = True
-            self._tasks.start("ledger", self._write()).add_done_callback(self._left_off)
-        # A caller that is cancelled takes back what has not been decided; a turn under way goes on without it.
-        return await asyncio.gather(*(each.durable for each in mine))
+        return await asyncio.gather(*[self._queue(decide) for decide in decisions])
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """Return published facts with seq > `after`; wait up to `wait_s` for the first."""
@@ -126,6 +119,16 @@ class Ledger:
             return FactBatch(facts=tuple(at_hand[first : min(published, first + _BATCH)]))
         return FactBatch(facts=await self._older_facts(after))
 
+    def _queue(self, decide: Decide) -> "asyncio.Future[list[Entry]]":
+        """Wait for a turn. A caller that is cancelled takes back what has not been decided; a turn goes on without it."""
+        each = _Waiting(decide, asyncio.get_running_loop().create_future())
+        self._waiting.append(each)
+        if self._writer is None:
+            self._writer = self._tasks.start("ledger", self._write())
+            self._writer.add_done_callback(self._left_off)
+        self._wanted.set()
+        return each.durable
+
     async def snapshot_if_due(self) -> None:
         """Keep a snapshot when enough has been written since the last one."""
         async with self._lock:
@@ -136,8 +139,10 @@ class Ledger:
             self._snapshot_seq = self._seq
 
     async def _write(self) -> None:
-        """Take turns until nobody waits."""
-        while self._waiting:
+        """Take turns for ever."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
             turn, self._waiting = self._waiting, []
             try:
                 async with self._lock:
@@ -147,16 +152,14 @@ class Ledger:
                 for each in turn:
                     _fail(each, JournalError(_ENDED))
                 raise
-        self._writing = False
 
-    def _left_off(self, task: "asyncio.Task[None]") -> None:
-        """Answer those whom an end in the middle would leave waiting."""
-        if task.cancelled() or task.exception() is not None:
-            self._writing = False
-            self._broken = self._broken or JournalError(_ENDED)
-            left, self._waiting = self._waiting, []
-            for each in left:
-                _fail(each, JournalError(_ENDED))
+    def _left_off(self, _task: "asyncio.Task[None]") -> None:
+        """Answer those whom the writer's end would leave waiting."""
+        self._writer = None
+        self._broken = self._broken or JournalError(_ENDED)
+        left, self._waiting = self._waiting, []
+        for each in left:
+            _fail(each, JournalError(_ENDED))
 
     async def _take_turn(self, turn: Sequence[_Waiting]) -> None:
         decided = [(each, entries) for each in turn if (entries := self._decided(each)) is not None]

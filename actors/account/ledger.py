@@ -135,7 +135,12 @@ class Ledger:
             if self._seq - self._snapshot_seq < self._snapshot_every:
                 return
             body = self.book.state.model_dump_json()
-            await self._journal.save_snapshot(Snapshot(seq=self._seq, code_version=CODE_VERSION, body=body))
+            try:
+                await self._journal.save_snapshot(Snapshot(seq=self._seq, code_version=CODE_VERSION, body=body))
+            except JournalWriteError as error:
+                # A full disk. A snapshot only makes the next start shorter: the records stand, it is tried again.
+                _log.warning("snapshot_refused", stream=self._journal.stream, error=str(error))
+                return
             self._snapshot_seq = self._seq
 
     async def _write(self) -> None:

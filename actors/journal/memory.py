@@ -57,6 +57,10 @@ class MemoryJournalStore:
         if count:
             del self._streams[stream].records[-count:]
 
+    def drop_snapshot(self, stream: str) -> None:
+        """Forget a stream's snapshot: its records alone must tell the same."""
+        self._streams[stream].snapshot = None
+
     async def streams(self) -> list[str]:
         """See `JournalStore`."""
         return sorted(self._streams)

@@ -19,7 +19,7 @@ from actors.actor import AccountPort, ActorUnreachableError, Envelope, GroupStat
 from actors.chance import draw
 from actors.clock import wall_now
 from actors.exposure import NakedClock
-from actors.group_log import DecidedBy, GroupLog
+from actors.group_log import SNAPSHOT_EVERY, DecidedBy, GroupLog
 from actors.hostlock import HostLock, LockMaker
 from actors.journal.protocol import StaleEpochError, StoreOpener
 from actors.journal.store import open_store
@@ -40,10 +40,14 @@ from strategies.domain.commands import (
     SubmitOrder,
 )
 from strategies.domain.events import (
+    AccountModeChanged,
     Event,
     Observed,
     OperatorState,
     OperatorStateSet,
+    OrderAccepted,
+    OrderOutcomeUnknown,
+    OrderSubmitted,
     RandomDrawn,
     Restarted,
     Started,
@@ -75,6 +79,10 @@ _LAG_PERIOD_S = 0.5
 _MS = 1_000
 
 
+_MOVES_NOTHING = (TimerFired, RandomDrawn, OrderSubmitted, OrderAccepted, OrderOutcomeUnknown, AccountModeChanged)
+"""Events after which every leg holds what it held, at the same price: belief is a fold of fills, ends and looks."""
+
+
 class GroupActorSpec(Value):
     """Everything a group actor needs to live."""
 
@@ -94,6 +102,11 @@ class GroupActorSpec(Value):
         default=False,
         description="for a machine that looks before it acts: every life begins anew, with the facts that come from "
         "now on, so that neither a long history nor one that replays otherwise stands between it and what it does",
+    )
+    snapshot_every: int = Field(
+        default=SNAPSHOT_EVERY,
+        gt=0,
+        description="journal records between two snapshots: a restart folds at most so many",
     )
     debug: bool = False
 
@@ -180,7 +193,7 @@ class GroupActor:
         machine = self._build(self._spec.strategy, self._spec.group, self._spec.params, self._spec.limits)
         self._machine = machine
         self._params = params_of(self._spec.strategy, self._spec.params)
-        self._log = GroupLog(journal, self._meter)
+        self._log = GroupLog(journal, self._meter, snapshot_every=self._spec.snapshot_every)
         for account in self._accounts:
             self._port_changed[account] = asyncio.Event()
             self._outbox_changed[account] = asyncio.Event()
@@ -296,13 +309,12 @@ class GroupActor:
                 return
             await log.write(event, step.commands, source, self._machine.code_version)
             self._state = step.state
+            self._act(step.commands)
             self._recent.append((event, step.commands))
-            view = self._view()
-            naked_s = self._naked.update(event.at, view)
+            naked_s = None if isinstance(event, _MOVES_NOTHING) else self._naked.update(event.at, self._view())
             if naked_s is not None:
                 self._meter.observe("naked_interval", naked_s)
             self._meter.count("steps")
-            self._act(step.commands)
         await log.snapshot_if_due(self._machine, self._state)
 
     async def _begin(self, *, fresh: bool) -> None:

@@ -38,8 +38,8 @@ CURSOR = "cursor"
 """Kind of a record that says where the group begins to read an account's facts: body is a `Source`."""
 SETTINGS = "settings"
 """Kind of a record that says by which settings every step after it was decided: body is a `DecidedBy`."""
-_SNAPSHOT_EVERY = 1_000
-"""Steps between two snapshots: a restart folds at most this many."""
+SNAPSHOT_EVERY = 1_000
+"""Journal records between two snapshots, unless told otherwise: a restart folds at most this many."""
 _RETRY_S = 1.0
 """How often an append is tried again while the disk refuses: nothing may be done before it succeeds."""
 
@@ -103,8 +103,8 @@ class Loaded(Value):
 class GroupLog:
     """Writes steps, and folds what the shell needs out of them."""
 
-    def __init__(self, journal: Journal, meter: Meter) -> None:
-        """Take the journal; call `load` before anything else."""
+    def __init__(self, journal: Journal, meter: Meter, *, snapshot_every: int = SNAPSHOT_EVERY) -> None:
+        """Take the journal; call `load` before anything else. `snapshot_every` counts journal records."""
         self.seq = 0
         self.problem = ""
         """Why the journal cannot be written just now; empty = it can."""
@@ -115,6 +115,7 @@ class GroupLog:
         self._sent: dict[AccountId, int] = {}
         self._outbox: dict[AccountId, list[Message]] = {}
         self._cursors: dict[AccountId, int] = {}
+        self._snapshot_every = snapshot_every
         self._snapshot_seq = 0
         self._settings: DecidedBy | None = None
 
@@ -237,7 +238,7 @@ class GroupLog:
 
     async def snapshot_if_due(self, machine: Machine[Any], state: Any) -> None:
         """Keep a snapshot when enough has been written since the last one."""
-        if self.seq - self._snapshot_seq < _SNAPSHOT_EVERY:
+        if self.seq - self._snapshot_seq < self._snapshot_every:
             return
         bookkeeping = _Bookkeeping(
             sent=self._sent,
@@ -249,7 +250,12 @@ class GroupLog:
         body = _SnapshotBody(
             machine=machine.state_to_json(state), bookkeeping=bookkeeping, settings=self._settings
         ).model_dump_json()
-        await self._journal.save_snapshot(Snapshot(seq=self.seq, code_version=machine.code_version, body=body))
+        try:
+            await self._journal.save_snapshot(Snapshot(seq=self.seq, code_version=machine.code_version, body=body))
+        except JournalWriteError as error:
+            # A full disk. A snapshot only makes the next start shorter: the records stand, it is tried again.
+            _log.warning("snapshot_refused", stream=self._journal.stream, error=str(error))
+            return
         self._snapshot_seq = self.seq
 
     async def close(self) -> None:

@@ -380,10 +380,16 @@ class AccountActor:
             await ledger.commit(lambda book, key=key: book.decide_interrupted(key, self._now()))  # type: ignore[misc]
 
     def _on_durable(self, entries: Sequence[Entry]) -> None:
-        """Queue what was taken. Not left to the caller of `submit`: it may be gone before the append has ended."""
+        """Queue what was taken, watch over what is leaving.
+
+        Not left to the caller of `submit`: it may be gone before the append has ended.
+        """
         self._certainty.note(entries)
-        if self._submission is not None and any(entry.kind in _QUEUED for entry in entries):
+        kinds = {entry.kind for entry in entries}
+        if self._submission is not None and not kinds.isdisjoint(_QUEUED):
             self._submission.enqueue_waiting()
+        if self._lookout is not None and EntryKind.PREPARED in kinds:
+            self._lookout.stir()
 
     # --- parts --------------------------------------------------------------------------------------------------
 

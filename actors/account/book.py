@@ -24,7 +24,7 @@ from actors.account.state import (
     TakenBody,
 )
 from actors.actor import Envelope, Message, NumberedFact, Receipt
-from actors.journal.protocol import Entry
+from actors.journal.protocol import Entry, Record
 from actors.mailbox import SenderMark, sift
 from strategies.domain.account import AccountMode
 from strategies.domain.commands import CancelOrder, SetLeverage, SubmitOrder
@@ -106,7 +106,8 @@ class Book:
 
     def believed(self, instrument_id: InstrumentId) -> Decimal:
         """Return what baseline and fills add up to, base units, signed."""
-        return self.state.positions.get(instrument_id, Position()).quantity
+        held = self.state.positions.get(instrument_id)
+        return ZERO if held is None else held.quantity
 
     def missing_fills(self) -> list[OrderReport]:
         """Return the venue's word on orders that ended with more executed than we have seen fills for."""
@@ -355,24 +356,25 @@ class Book:
     # --- folding ------------------------------------------------------------------------------------------------
 
     def apply(self, entry: Entry) -> None:
-        """Fold one journal entry."""
-        match EntryKind(entry.kind):
-            case EntryKind.CLIENT_IDS:
-                self.state.client_ids = ClientIds.model_validate_json(entry.body)
-            case EntryKind.TAKEN:
-                self._apply_taken(TakenBody.model_validate_json(entry.body), entry.at)
-            case EntryKind.OWN:
-                self._apply_own(OwnBody.model_validate_json(entry.body), entry.at)
-            case EntryKind.PREPARED:
-                self._apply_prepared(PreparedBody.model_validate_json(entry.body))
-            case EntryKind.DISCARDED:
-                self._apply_discarded(SettledBody.model_validate_json(entry.body))
-            case EntryKind.SETTLED:
-                self._apply_settled(SettledBody.model_validate_json(entry.body))
-            case EntryKind.BASELINE:
-                self._apply_baseline(BaselineBody.model_validate_json(entry.body), entry.at)
-            case EntryKind.FACT:
-                self._apply_fact(NumberedFact.model_validate_json(entry.body))
+        """Fold one journal entry: by what was decided when that is at hand, else by what can be read."""
+        body = entry.meaning if entry.meaning is not None else read_body(entry)
+        match body:
+            case ClientIds():
+                self.state.client_ids = body
+            case TakenBody():
+                self._apply_taken(body, entry.at)
+            case OwnBody():
+                self._apply_own(body, entry.at)
+            case PreparedBody():
+                self._apply_prepared(body)
+            case SettledBody() if entry.kind == EntryKind.DISCARDED:
+                self._apply_discarded(body)
+            case SettledBody():
+                self._apply_settled(body)
+            case BaselineBody():
+                self._apply_baseline(body, entry.at)
+            case NumberedFact():
+                self._apply_fact(body)
 
     def _apply_taken(self, body: TakenBody, at: Timestamp) -> None:
         message = body.message
@@ -551,8 +553,32 @@ class _Draft:
         self.add(EntryKind.FACT, event.at, NumberedFact(seq=self._seq, event=event))
 
 
+def read_body(entry: Entry | Record) -> Value:
+    """Return what a journal entry of an account says.
+
+    Raises:
+        ValueError: the kind or the body is not one of this version.
+    """
+    return _BODIES[EntryKind(entry.kind)].model_validate_json(entry.body)
+
+
 def _entry(kind: EntryKind, at: Timestamp, body: Value) -> Entry:
-    return Entry(kind=kind, at=at, body=body.model_dump_json())
+    # A venue's client puts an identity together from copies, which nobody validates: it is read back before it is
+    # written, so that what a successor could not read is never there. The other bodies are validated as they are made.
+    meaning = None if kind is EntryKind.PREPARED else body
+    return Entry(kind=kind, at=at, body=body.model_dump_json(), meaning=meaning)
+
+
+_BODIES: dict[EntryKind, type[Value]] = {
+    EntryKind.CLIENT_IDS: ClientIds,
+    EntryKind.TAKEN: TakenBody,
+    EntryKind.OWN: OwnBody,
+    EntryKind.PREPARED: PreparedBody,
+    EntryKind.DISCARDED: SettledBody,
+    EntryKind.SETTLED: SettledBody,
+    EntryKind.BASELINE: BaselineBody,
+    EntryKind.FACT: NumberedFact,
+}
 
 
 def _end(report: OrderReport, filled: Decimal) -> EndStatus:

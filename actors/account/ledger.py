@@ -61,7 +61,8 @@ class Ledger:
         self._snapshot_every = snapshot_every
         self._tasks = tasks
         self._waiting: list[Pending] = []
-        self._writing = False
+        self._wanted = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
         self._broken: Exception | None = None
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
@@ -99,21 +100,23 @@ class Ledger:
         Raises:
             StaleEpochError: another incarnation owns the account; stop for good.
         """
-        (entries,) = await self.commit_all((decide,))
-        return entries
+        (pending,) = self.commit_soon((decide,))
+        return await pending.durable
 
     async def commit_all(self, decisions: Sequence[Decide]) -> list[list[Entry]]:
         """Do the same for several decisions at once, each on the book as the ones before it leave it."""
         # A caller that is cancelled takes back what has not been decided; a turn under way goes on without it.
-        return await asyncio.gather(*(each.durable for each in self.commit_soon(decisions)))
+        return await asyncio.gather(*[each.durable for each in self.commit_soon(decisions)])
 
     def commit_soon(self, decisions: Sequence[Decide]) -> list[Pending]:
         """Put decisions into the next turn, at once and in this order; the futures tell when they are durable."""
         mine = self.pending(decisions)
-        self._waiting += mine
-        if mine and not self._writing:
-            self._writing = True
-            self._tasks.start("ledger", self._write()).add_done_callback(self._left_off)
+        if mine:
+            self._waiting += mine
+            if self._writer is None:
+                self._writer = self._tasks.start("ledger", self._write())
+                self._writer.add_done_callback(self._left_off)
+            self._wanted.set()
         return mine
 
     def pending(self, decisions: Sequence[Decide]) -> list[Pending]:
@@ -144,12 +147,19 @@ class Ledger:
             if self._seq - self._snapshot_seq < self._snapshot_every:
                 return
             body = self.book.state.model_dump_json()
-            await self._journal.save_snapshot(Snapshot(seq=self._seq, code_version=CODE_VERSION, body=body))
+            try:
+                await self._journal.save_snapshot(Snapshot(seq=self._seq, code_version=CODE_VERSION, body=body))
+            except JournalWriteError as error:
+                # A full disk. A snapshot only makes the next start shorter: the records stand, it is tried again.
+                _log.warning("snapshot_refused", stream=self._journal.stream, error=str(error))
+                return
             self._snapshot_seq = self._seq
 
     async def _write(self) -> None:
-        """Take turns until nobody waits."""
-        while self._waiting:
+        """Take turns for ever."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
             turn, self._waiting = self._waiting, []
             try:
                 async with self._lock:
@@ -159,16 +169,14 @@ class Ledger:
                 for each in turn:
                     _fail(each, JournalError(_ENDED))
                 raise
-        self._writing = False
 
-    def _left_off(self, task: "asyncio.Task[None]") -> None:
-        """Answer those whom an end in the middle would leave waiting."""
-        if task.cancelled() or task.exception() is not None:
-            self._writing = False
-            self._broken = self._broken or JournalError(_ENDED)
-            left, self._waiting = self._waiting, []
-            for each in left:
-                _fail(each, JournalError(_ENDED))
+    def _left_off(self, _task: "asyncio.Task[None]") -> None:
+        """Answer those whom the writer's end would leave waiting."""
+        self._writer = None
+        self._broken = self._broken or JournalError(_ENDED)
+        left, self._waiting = self._waiting, []
+        for each in left:
+            _fail(each, JournalError(_ENDED))
 
     async def _take_turn(self, turn: Sequence[Pending]) -> None:
         decided = [(each, entries) for each in turn if (entries := self._decided(each)) is not None]

@@ -74,6 +74,7 @@ class Submission:
         """Wire the parts; `mode` says what may be sent, `on_answer` gets what an answer tells of orders and fills."""
         self._ledger = ledger
         self._venue = venue
+        self._depth = venue.capabilities.pipeline_depth
         self._instrument_id = instrument_id
         self._tuning = tuning
         self._tasks = tasks
@@ -147,7 +148,7 @@ class Submission:
 
     def _chosen(self) -> tuple[list[str], Lane] | None:
         """Take out of the queues what may leave now; None when nothing may."""
-        room = self._venue.capabilities.pipeline_depth - self._in_flight
+        room = self._depth - self._in_flight
         if room <= 0:
             return None
         status = self._venue.status()

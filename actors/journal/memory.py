@@ -57,6 +57,10 @@ class MemoryJournalStore:
         if count:
             del self._streams[stream].records[-count:]
 
+    def drop_snapshot(self, stream: str) -> None:
+        """Forget a stream's snapshot: its records alone must tell the same."""
+        self._streams[stream].snapshot = None
+
     async def streams(self) -> list[str]:
         """See `JournalStore`."""
         return sorted(self._streams)
@@ -96,11 +100,8 @@ class MemoryJournal:
         self._check_owner()
         records = self._content.records
         for entry in entries:
-            # Not validated again: an entry is.
             records.append(
-                Record.model_construct(
-                    seq=len(records) + 1, epoch=self._epoch, kind=entry.kind, at=entry.at, body=entry.body
-                )
+                Record(seq=len(records) + 1, epoch=self._epoch, kind=entry.kind, at=entry.at, body=entry.body)
             )
         return len(records)
 

@@ -1,7 +1,7 @@
 """What a journal is. Whoever acts writes here first; whoever comes back reads here first."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import Field
 
@@ -15,6 +15,12 @@ class Entry(Value):
     kind: str = Field(description="what the body is; each stream's owner names its own kinds")
     at: Timestamp
     body: str = Field(description="JSON text")
+    meaning: Any = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="what became the body, for a fold that need not read it back; never written, None = read the body",
+    )
 
 
 class Record(Value):

@@ -52,7 +52,7 @@ class Process:
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Ends with the reason when the process has."""
         self._work: dict[asyncio.Task[Any], None] = {}
-        self._callers: dict[asyncio.Future[Any], None] = {}
+        self._callers: dict[asyncio.Task[Any], asyncio.Future[Any]] = {}
 
     @property
     def actor(self) -> AccountActor | GroupActor | None:
@@ -63,14 +63,13 @@ class Process:
         """Run `work` as a task of this process: it dies with it."""
         task = asyncio.get_running_loop().create_task(work)
         self._work[task] = None
-        task.add_done_callback(lambda done: self._work.pop(done, None))
+        task.add_done_callback(self._ended)
         return task
 
     def answer(self, work: Coroutine[Any, Any, T]) -> "asyncio.Future[T]":
         """Run `work` here for a caller elsewhere, who hears of our death instead when that comes first."""
         reply: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._callers[reply] = None
-        self.run(work).add_done_callback(lambda task: self._reply(reply, task))
+        self._callers[self.run(work)] = reply
         return reply
 
     def die(self, reason: str, *, keep_tail: bool, finish_requests: bool) -> int:
@@ -90,16 +89,17 @@ class Process:
             self.venue.closed = True
             if not finish_requests:
                 self.venue.cut()
-        for reply in list(self._callers):
+        for reply in list(self._callers.values()):
             if not reply.done():
                 reply.set_exception(ActorUnreachableError("the process died before it answered"))
         if not self.over.done():
             self.over.set_result(reason)
         return torn
 
-    def _reply(self, reply: "asyncio.Future[T]", task: "asyncio.Task[T]") -> None:
-        self._callers.pop(reply, None)
-        if reply.done():
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._work.pop(task, None)
+        reply = self._callers.pop(task, None)
+        if reply is None or reply.done():
             return
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None:

@@ -33,6 +33,8 @@ class Trouble(StrEnum):
     EVENT_TWICE = "event twice"
     EVENT_REORDERED = "event reordered"
     EVENT_LATE = "event late"
+    EVENT_LOST = "event lost"
+    """One stream event never comes, and nothing tells that it is missing."""
     STREAM_CLOSED = "stream closed"
     STREAM_FROZEN = "stream frozen"
     CLOCK_SKEWED = "clock skewed"
@@ -67,6 +69,7 @@ WEIGHTS: dict[Trouble, int] = {
     Trouble.EVENT_TWICE: 3,
     Trouble.EVENT_REORDERED: 3,
     Trouble.EVENT_LATE: 4,
+    Trouble.EVENT_LOST: 3,
     Trouble.STREAM_CLOSED: 2,
     Trouble.STREAM_FROZEN: 2,
     Trouble.CLOCK_SKEWED: 2,
@@ -103,6 +106,7 @@ _OF_STREAMS = frozenset(
         Trouble.EVENT_TWICE,
         Trouble.EVENT_REORDERED,
         Trouble.EVENT_LATE,
+        Trouble.EVENT_LOST,
         Trouble.STREAM_CLOSED,
         Trouble.STREAM_FROZEN,
     }
@@ -139,6 +143,10 @@ class Scenario:
     disk_latency_s: float
     line_latency_s: float
     taker_delay_ms: int
+    snapshot_every: int
+    """Journal records between two snapshots of every actor: with few, most restarts begin at one."""
+    feed_in_memory: int
+    """Facts an account keeps at hand: with few, a group that comes back has to be served from the journal."""
     happenings: tuple[Happening, ...]
     calm_at_s: float
     """When the faults end and everything has to come to its end."""
@@ -157,6 +165,8 @@ def draw_scenario(seed: int) -> Scenario:
         disk_latency_s=dice.choice((0.0, 0.001, 0.01)),
         line_latency_s=dice.choice((0.0005, 0.005)),
         taker_delay_ms=dice.choice((0, 20, 300)),
+        snapshot_every=dice.choice((4, 25, 2_000)),
+        feed_in_memory=dice.choice((3, 2_000)),
         happenings=tuple(sorted((_happening(dice, calm_at_s) for _ in range(count)), key=lambda each: each.at_s)),
         calm_at_s=calm_at_s,
         last_word=dice.choice(_FINAL_WORDS),

@@ -75,7 +75,7 @@ class Storm:
         world.disk.on_write.clear()
         for floor in world.market.floors.values():
             floor.faults.clear()
-            floor.clear_delays()
+            floor.calm_down()
             floor.exchange.set_depth(SYMBOLS[floor.exchange.rules.venue], Decimal(1), floor.now())
         world.market.skew_ms.clear()
         world.skew_ms.clear()
@@ -136,6 +136,9 @@ class Storm:
     def _delay_order(self, happening: Happening) -> None:
         world, account = self._world, happening.target
         world.market.floor_of(account).delay_order(account, _LATE_MS / _MS * happening.size)
+
+    def _lose_event(self, happening: Happening) -> None:
+        self._world.market.floor_of(happening.target).lose_event(happening.target, happening.action)
 
     def _freeze(self, happening: Happening) -> None:
         world, account = self._world, happening.target
@@ -205,6 +208,7 @@ _STRIKES: dict[Trouble, Callable[[Storm, Happening], None]] = {
     Trouble.CRASH: Storm._crash,  # noqa: SLF001 - the table belongs to the class
     Trouble.GHOST: Storm._ghost,  # noqa: SLF001 - the same
     Trouble.LATE_ORDER: Storm._delay_order,  # noqa: SLF001 - the same
+    Trouble.EVENT_LOST: Storm._lose_event,  # noqa: SLF001 - the same
     Trouble.STREAM_FROZEN: Storm._freeze,  # noqa: SLF001 - the same
     Trouble.CLOCK_SKEWED: Storm._skew,  # noqa: SLF001 - the same
     Trouble.LIQUIDATION: Storm._liquidate,  # noqa: SLF001 - the same

@@ -70,6 +70,9 @@ class World:
         self.skew_ms: dict[str, int] = {}
         self.call_troubles: dict[str, list[tuple[Trouble, float]]] = {account: [] for account in VENUE_OF}
         self.calm = False
+        self._tuning = TUNING.model_copy(
+            update={"snapshot_every": scenario.snapshot_every, "feed_in_memory": scenario.feed_in_memory}
+        )
         self._lines: dict[str, Line] = {}
         self._keepers: list[asyncio.Task[None]] = []
 
@@ -175,7 +178,7 @@ class World:
             instruments=(ETH,),
             journal="memory:",
             lock_dir="",
-            tuning=TUNING,
+            tuning=self._tuning,
         )
         actor = process.account = AccountActor(
             spec,
@@ -201,6 +204,7 @@ class World:
             params=self.scenario.params,
             journal="memory:",
             lock_dir="",
+            snapshot_every=self.scenario.snapshot_every,
         )
         actor = process.group = GroupActor(
             spec,

@@ -59,8 +59,7 @@ def _group_violations(state: HedgeState, params: LiquidationHedgeParams) -> Iter
         yield Violation("timers_ahead", f"{past} at {state.now}")
     if state.flatten and state.phase is not Phase.EXITING:
         yield Violation("flatten_latched", f"FLATTEN stands, the phase is {state.phase}")
-    uncovered = abs(state.net) > residual_limit(state, params)
-    if state.phase in IN_CYCLE and uncovered and state.unhedged_since is None:
+    if state.phase in IN_CYCLE and state.unhedged_since is None and abs(state.net) > residual_limit(state, params):
         yield Violation("uncovered_is_timed", f"{state.net} uncovered and nobody counts the time")
     if state.phase in (Phase.WAITING, Phase.SECOND) and state.second is not SecondLeg.PENDING:
         yield Violation("second_pending", f"{state.phase} with the third leg {state.second}")

@@ -35,10 +35,9 @@ def evolve(value: V, **changes: Any) -> V:
     Raises:
         TypeError: a name is not a field of `value`.
     """
-    if not changes.keys() <= type(value).model_fields.keys():
-        raise TypeError(
-            f"{type(value).__name__} has no field {sorted(changes.keys() - type(value).model_fields.keys())}"
-        )
+    fields = type(value).__pydantic_fields__  # `model_fields` without its detour: this runs hundreds of times a cycle
+    if not changes.keys() <= fields.keys():
+        raise TypeError(f"{type(value).__name__} has no field {sorted(changes.keys() - fields.keys())}")
     return value.model_copy(update=changes)
 
 

@@ -291,7 +291,7 @@ class Book:
         draft.add(EntryKind.BASELINE, at, body)
         if quantity != ZERO:
             reason = "found on the account before our first order"
-            draft.fact(PositionAdjusted(at=at, account=self.account, before=ZERO, after=quantity, reason=reason))
+            draft.fact(self._adjusted(instrument_id, ZERO, quantity, reason, at))
         return draft.entries
 
     def decide_adjusted(self, instrument_id: InstrumentId, after: Decimal, reason: str, at: Timestamp) -> list[Entry]:
@@ -299,7 +299,7 @@ class Book:
         before = self.believed(instrument_id)
         if before == after:
             return []
-        return self._facts(PositionAdjusted(at=at, account=self.account, before=before, after=after, reason=reason))
+        return self._facts(self._adjusted(instrument_id, before, after, reason, at))
 
     def decide_leverage(self, leverage: Decimal | None, reason: str, at: Timestamp) -> list[Entry]:
         """Publish the answer to a change of leverage: the value, or None and why not."""
@@ -399,8 +399,8 @@ class Book:
                 self._closing.pop(order_id, None)
             case Filled(fill=fill):
                 self._apply_fill(fill)
-            case PositionAdjusted(after=after):
-                self._apply_adjusted(after)
+            case PositionAdjusted(instrument_id=instrument_id, after=after):
+                self._apply_adjusted(instrument_id, after)
             case LeverageSet() | LeverageRefused() | AccountModeChanged():
                 pass
 
@@ -423,9 +423,9 @@ class Book:
             record.status = OrderStatus.FILLED
         record.doubt_since = None
 
-    def _apply_adjusted(self, after: Decimal) -> None:
-        # One account, one instrument: the spec has no account that trades two (conf checks it).
-        instrument_id = next(iter(self.state.baselines))
+    def _apply_adjusted(self, told: InstrumentId | None, after: Decimal) -> None:
+        # A record that does not say it is of a time when an account had one instrument: the one it began with.
+        instrument_id = told if told is not None else next(iter(self.state.baselines))
         held = self.state.positions.get(instrument_id, Position())
         entry = held.entry_price if after != ZERO else ZERO
         self.state.positions[instrument_id] = held.model_copy(update={"quantity": after, "entry_price": entry})
@@ -461,6 +461,13 @@ class Book:
         for order_id in finished[:excess]:
             record = self.state.orders.pop(order_id)
             self._by_client_id.pop(record.client_order_id, None)
+
+    def _adjusted(
+        self, instrument_id: InstrumentId, before: Decimal, after: Decimal, reason: str, at: Timestamp
+    ) -> PositionAdjusted:
+        return PositionAdjusted(
+            at=at, account=self.account, instrument_id=instrument_id, before=before, after=after, reason=reason
+        )
 
     def _closed(
         self, order_id: OrderId, status: EndStatus, filled: Decimal, reason: str, proof: str, at: Timestamp

@@ -5,6 +5,7 @@ from decimal import Decimal
 from actors.account.book import Book
 from actors.account.state import EntryKind
 from actors.actor import Envelope, Message
+from actors.journal.protocol import Entry
 from strategies.domain.commands import SubmitOrder
 from strategies.domain.order import Lane, OrderRequest, OrderStatus, OrderType, Side
 from venues.venue import WriteIdentity, WriteKind
@@ -47,3 +48,25 @@ def test_an_order_whose_write_came_back_unsent_may_still_be_denied():
     denied = _do(book, book.decide_denied(ORDER.order_id, "stale", "waited too long", 4))
     assert [entry.kind for entry in denied] == [EntryKind.FACT]
     assert book.order(ORDER.order_id).status is OrderStatus.DENIED
+
+
+def test_an_adjustment_says_which_instrument_it_is_about():
+    """The record names the instrument, and folds there: not into whichever the account began with."""
+    book = Book("a")
+    _do(book, book.decide_baseline("BTC-PERP", Decimal(0), Decimal(0), (), 1))
+    _do(book, book.decide_baseline("ETH-PERP", Decimal(0), Decimal(0), (), 1))
+    [entry] = _do(book, book.decide_adjusted("ETH-PERP", Decimal(3), "two statements", 2))
+    assert '"instrument_id":"ETH-PERP"' in entry.body
+    assert (book.believed("ETH-PERP"), book.believed("BTC-PERP")) == (Decimal(3), Decimal(0))
+
+
+def test_an_adjustment_of_an_older_journal_still_reads():
+    """Records from before it was named are about the one instrument that the account traded then."""
+    book = Book("a")
+    _do(book, book.decide_baseline("ETH-PERP", Decimal(0), Decimal(0), (), 1))
+    old = (
+        '{"seq":1,"event":{"kind":"PositionAdjusted","at":2,"account":"a","before":"0","after":"3",'
+        '"reason":"two statements of the venue agree and no fill explains the difference"}}'
+    )
+    _do(book, [Entry(kind=EntryKind.FACT, at=2, body=old)])
+    assert book.believed("ETH-PERP") == Decimal(3)

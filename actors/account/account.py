@@ -168,7 +168,9 @@ class AccountActor:
         """See `AccountPort.submit`."""
         ledger = self._need_ledger()
         if ledger.book.state.client_ids is None:
-            return Receipt(taken=0)  # not come up for the first time yet: the sender keeps its messages
+            return Receipt(
+                taken=0, journal=ledger.identity
+            )  # not come up for the first time yet: the sender keeps its messages
         before = Receipt(taken=0)
 
         def decide(book: Book) -> list[Entry]:
@@ -178,7 +180,8 @@ class AccountActor:
 
         taken = await ledger.commit(decide)
         # Counted from what was decided: by now the book may hold more, which is not durable yet.
-        return Receipt(taken=before.taken + len(taken))
+        knows = envelope.journal if taken else before.knows
+        return Receipt(taken=before.taken + len(taken), journal=ledger.identity, knows=knows)
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """See `AccountPort.facts`."""

@@ -128,7 +128,12 @@ class Book:
             _entry(
                 EntryKind.TAKEN,
                 at,
-                TakenBody(sender=envelope.sender, sender_epoch=envelope.sender_epoch, message=message),
+                TakenBody(
+                    sender=envelope.sender,
+                    sender_epoch=envelope.sender_epoch,
+                    journal=envelope.journal,
+                    message=message,
+                ),
             )
             for message in fresh
         ]
@@ -136,7 +141,7 @@ class Book:
     def receipt(self, sender: str) -> Receipt:
         """Say how far a sender's messages have been taken."""
         mark = self.state.senders.get(sender)
-        return Receipt(taken=mark.taken if mark is not None else 0)
+        return Receipt(taken=0) if mark is None else Receipt(taken=mark.taken, knows=mark.journal)
 
     def decide_prepared(self, key: str, identity: WriteIdentity, at: Timestamp) -> list[Entry]:
         """Make a write's identity durable; for an order, tell that it is leaving."""
@@ -333,7 +338,7 @@ class Book:
 
     def _apply_taken(self, body: TakenBody, at: Timestamp) -> None:
         message = body.message
-        self.state.senders[body.sender] = SenderMark(epoch=body.sender_epoch, taken=message.seq)
+        self.state.senders[body.sender] = SenderMark(epoch=body.sender_epoch, taken=message.seq, journal=body.journal)
         command = message.command
         if isinstance(command, SubmitOrder):
             ids = self.state.client_ids

@@ -83,6 +83,11 @@ class Ledger:
         return len(records)
 
     @property
+    def identity(self) -> str:
+        """Return the identity of the account's journal."""
+        return self._journal.identity
+
+    @property
     def published(self) -> int:
         """Return the number of the last fact that is durable and may be told."""
         return self._published
@@ -110,21 +115,30 @@ class Ledger:
         return await asyncio.gather(*(each.durable for each in mine))
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
-        """Return published facts with seq > `after`; wait up to `wait_s` for the first."""
-        if self._published <= after:
+        """Return published facts with seq > `after`; wait up to `wait_s` for the first.
+
+        Whoever asks for what comes after a fact that there is not yet gets an answer at once: its cursor is of another
+        journal, and it has to see that.
+        """
+        if self._published == after:
             news = self._news
             try:
                 async with asyncio.timeout(wait_s):
                     await news.wait()
             except TimeoutError:
-                return FactBatch(facts=())
+                return self._batch(())
+        if self._published < after:
+            return self._batch(())
         at_hand = self.book.state.facts
         if at_hand and at_hand[0].seq <= after + 1:
             # They follow each other without gaps, so their places are known.
             first = max(0, after + 1 - at_hand[0].seq)
             published = self._published + 1 - at_hand[0].seq
-            return FactBatch(facts=tuple(at_hand[first : min(published, first + _BATCH)]))
-        return FactBatch(facts=await self._older_facts(after))
+            return self._batch(at_hand[first : min(published, first + _BATCH)])
+        return self._batch(await self._older_facts(after))
+
+    def _batch(self, facts: Sequence[NumberedFact]) -> FactBatch:
+        return FactBatch(facts=tuple(facts), published=self._published, journal=self.identity)
 
     async def snapshot_if_due(self) -> None:
         """Keep a snapshot when enough has been written since the last one."""

@@ -59,6 +59,7 @@ class TakenBody(Value):
 
     sender: str
     sender_epoch: int
+    journal: str = Field(default="", description="identity of the sender's journal; empty = none said")
     message: Message
 
 

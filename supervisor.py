@@ -31,6 +31,7 @@ from actors.operator.session import Interrupts, Session
 from actors.operator.simulator import Simulator, SimulatorError, running_simulator
 from actors.operator.terminal import LibraryTalk, Terminal
 from actors.ray_environment import RayStartError, ray_kept
+from actors.supervision.belonging import check_belonging
 from actors.supervision.build import build_digest, code_root
 from actors.supervision.supervision import STREAM, Supervision, check_streams
 from actors.web.server import PortInUseError, StatusServer
@@ -200,6 +201,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 ends.push_async_callback(server.close)
                 server.bind()
                 await check_streams(store, desired(settings))
+                await check_belonging(store, desired(settings), settings.general.journal_url, str(settings.source))
                 await check_no_panic(desired(settings))
                 if settings.simulated_venues():
                     simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")

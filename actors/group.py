@@ -192,12 +192,13 @@ class GroupActor:
         if loaded.divergence is not None:
             self._stop_deciding(f"replay decides otherwise: {loaded.divergence}")
             return
-        settings = self._decided_by()
+        settings = decided_by(self._spec)
         before = loaded.settings
-        if before is not None and not self._spec.needs_no_past and _identity(before) != _identity(settings):
+        changes = () if before is None or self._spec.needs_no_past else before.other_identity(settings)
+        if changes:
             self._stop_deciding(
-                f"legs, instrument or strategy of this group have changed from {_identity(before)} to "
-                f"{_identity(settings)}: a changed group needs a name of its own"
+                f"legs, instrument or strategy of this group have changed ({'; '.join(changes)}):"
+                " a changed group needs a name of its own"
             )
             return
         if before != settings:
@@ -421,18 +422,6 @@ class GroupActor:
         found = broken_promises(self._spec.strategy, self._params, state)
         return "; ".join(f"{each.name}: {each.detail}" for each in found)
 
-    def _decided_by(self) -> DecidedBy:
-        spec = self._spec
-        return DecidedBy(
-            strategy=spec.strategy,
-            # Through JSON, as a spec that came from another process has been: equal settings compare equal.
-            params=to_jsonable_python(spec.params),
-            limits=to_jsonable_python(spec.limits),
-            legs=spec.group.legs,
-            instrument_id=spec.group.instrument_id,
-            operator_state=spec.operator_state,
-        )
-
     def _rebuild(self, settings: DecidedBy) -> Machine[Any]:
         group = self._spec.group.model_copy(update={"legs": settings.legs, "instrument_id": settings.instrument_id})
         return self._build(settings.strategy, group, settings.params, settings.limits)
@@ -478,6 +467,14 @@ class GroupActor:
             self._lag_s = max(0.0, loop.time() - planned)
 
 
-def _identity(settings: DecidedBy) -> tuple[object, ...]:
-    """Return what a group cannot change without becoming another group."""
-    return settings.strategy, str(settings.instrument_id), tuple(sorted(settings.legs.items()))
+def decided_by(spec: GroupActorSpec) -> DecidedBy:
+    """Return what of a spec steers decisions."""
+    return DecidedBy(
+        strategy=spec.strategy,
+        # Through JSON, as a spec that came from another process has been: equal settings compare equal.
+        params=to_jsonable_python(spec.params),
+        limits=to_jsonable_python(spec.limits),
+        legs=spec.group.legs,
+        instrument_id=spec.group.instrument_id,
+        operator_state=spec.operator_state,
+    )

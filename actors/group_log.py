@@ -80,6 +80,17 @@ class DecidedBy(Value):
     instrument_id: InstrumentId
     operator_state: OperatorState = Field(description="the settings' own word; the operator's is in the events")
 
+    def other_identity(self, now: "DecidedBy") -> tuple[str, ...]:
+        """Say what has changed of that which makes a group another one: strategy, instrument, legs."""
+        pairs: list[tuple[str, str | None, str | None]] = [
+            (f"leg {leg}", self.legs.get(leg), now.legs.get(leg)) for leg in sorted(self.legs.keys() | now.legs.keys())
+        ]
+        pairs += [
+            ("the instrument", self.instrument_id, now.instrument_id),
+            ("the strategy", self.strategy, now.strategy),
+        ]
+        return tuple(f"{what} was {was or 'none'}, is {is_ or 'none'}" for what, was, is_ in pairs if was != is_)
+
 
 Rebuild = Callable[[DecidedBy], Machine[Any]]
 """Make the machine that decided under earlier settings. Raises ValueError when they are not of this version."""
@@ -140,6 +151,11 @@ class GroupLog:
     def identity(self) -> str:
         """Return the identity of the group's journal."""
         return self._journal.identity
+
+    @property
+    def settings(self) -> DecidedBy | None:
+        """Return the settings in force at the last record; None = none recorded."""
+        return self._settings
 
     async def load(self, machine: Machine[Any], *, replaying: bool = True, rebuild: Rebuild | None = None) -> Loaded:
         """Fold snapshot and journal through the machine and compare what it decides with what was decided.

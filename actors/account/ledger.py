@@ -16,6 +16,7 @@ from actors.actor import FactBatch, NumberedFact
 from actors.journal.protocol import Entry, Journal, JournalError, JournalWriteError, Snapshot
 from actors.meter import Meter
 from actors.tasks import Tasks
+from strategies.domain.ids import AccountId
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +37,34 @@ Decide = Callable[[Book], list[Entry]]
 class _Waiting:
     decide: Decide
     durable: "asyncio.Future[list[Entry]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """An account's journal, folded."""
+
+    book: Book
+    seq: int
+    """The last record."""
+    snapshot_seq: int
+    """The record that the folding began after."""
+
+
+async def fold(account: AccountId, journal: Journal) -> Folded:
+    """Fold snapshot and journal of an account.
+
+    Raises:
+        JournalError: the journal cannot be read or is damaged.
+    """
+    book, begun = Book(account), 0
+    snapshot = await journal.load_snapshot()
+    if snapshot is not None and snapshot.code_version == CODE_VERSION:
+        book, begun = Book(account, BookState.model_validate_json(snapshot.body)), snapshot.seq
+    seq = begun
+    for record in await journal.read(after=begun):
+        book.apply(Entry(kind=record.kind, at=record.at, body=record.body))
+        seq = record.seq
+    return Folded(book=book, seq=seq, snapshot_seq=begun)
 
 
 class Ledger:
@@ -71,16 +100,10 @@ class Ledger:
         Raises:
             JournalError: the journal cannot be read or is damaged.
         """
-        snapshot = await self._journal.load_snapshot()
-        if snapshot is not None and snapshot.code_version == CODE_VERSION:
-            self.book = Book(self.book.account, BookState.model_validate_json(snapshot.body))
-            self._seq = self._snapshot_seq = snapshot.seq
-        records = await self._journal.read(after=self._seq)
-        for record in records:
-            self.book.apply(Entry(kind=record.kind, at=record.at, body=record.body))
-            self._seq = record.seq
+        folded = await fold(self.book.account, self._journal)
+        self.book, self._seq, self._snapshot_seq = folded.book, folded.seq, folded.snapshot_seq
         self._published = self.book.state.fact_seq
-        return len(records)
+        return folded.seq - folded.snapshot_seq
 
     @property
     def identity(self) -> str:

@@ -182,6 +182,9 @@ class VenueStatus(Value):
     stream_ages_s: dict[str, float] = Field(description="seconds since the content of each channel was last confirmed")
     clock_offset_s: float | None = Field(description="venue clock minus ours; None = not measured yet")
     budget_left: dict[Lane, float] = Field(description="requests each lane may still send now")
+    nonces: dict[int, int] = Field(
+        default={}, description="per API key: the nonce below which every use is ours, or was told as a ForeignWrite"
+    )
     nonce_resyncs: int = 0
     reconnects: int = 0
     rate_limited: int = 0

@@ -5,7 +5,7 @@ changes the state, so a restart that applies the journal ends in the same state.
 told what is not yet on the disk.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Literal
 
@@ -14,6 +14,7 @@ from actors.account.state import (
     BookState,
     ClientIds,
     EntryKind,
+    NoncesBody,
     OrderRecord,
     OtherWrite,
     PreparedBody,
@@ -265,6 +266,9 @@ class Book:
         if order_id is not None and record is not None and record.status is OrderStatus.SUBMITTED:
             draft.fact(OrderAccepted(at=at, account=self.account, order_id=order_id))
         draft.fact(Filled(at=at, account=self.account, fill=fill))
+        if cause is FillCause.FOREIGN and not self.state.frozen:
+            # In the same record as the fill: no crash can come between seeing it and being frozen by it.
+            draft.fact(AccountModeChanged(at=at, account=self.account, mode=AccountMode.FROZEN, reason=_foreign(fill)))
         if order_id is not None and record is not None and not record.status.is_terminal:
             filled = record.filled + report.quantity
             told, proof = self._closing.get(order_id, (None, ""))
@@ -316,6 +320,26 @@ class Book:
         """Publish what the account may do from now on."""
         return self._facts(AccountModeChanged(at=at, account=self.account, mode=mode, reason=reason))
 
+    def decide_frozen(self, reason: str, at: Timestamp) -> list[Entry]:
+        """Note that somebody else trades here: exits only, over all lives, until a person has looked. Said once."""
+        return [] if self.state.frozen else self.decide_mode(AccountMode.FROZEN, reason, at)
+
+    def decide_nonces(self, nonces: Mapping[int, int], at: Timestamp) -> list[Entry]:
+        """Remember up to where the use of our keys is known, and freeze when somebody used them in between."""
+        known = self.state.nonces
+        news = {key: nonce for key, nonce in nonces.items() if nonce > known.get(key, -1)}
+        if not news:
+            return []
+        draft = _Draft(self.state.fact_seq)
+        foreign = [
+            f"key {key}: {nonce - known[key]} nonces up to {nonce}" for key, nonce in news.items() if key in known
+        ]
+        if foreign and not self.state.frozen:
+            reason = f"used while nobody watched, not by us: {'; '.join(foreign)}"
+            draft.fact(AccountModeChanged(at=at, account=self.account, mode=AccountMode.FROZEN, reason=reason))
+        draft.add(EntryKind.NONCES, at, NoncesBody(nonces=news))
+        return draft.entries
+
     # --- folding ------------------------------------------------------------------------------------------------
 
     def apply(self, entry: Entry) -> None:
@@ -331,6 +355,8 @@ class Book:
                 self._apply_discarded(SettledBody.model_validate_json(entry.body))
             case EntryKind.SETTLED:
                 self.state.others.pop(SettledBody.model_validate_json(entry.body).key, None)
+            case EntryKind.NONCES:
+                self.state.nonces |= NoncesBody.model_validate_json(entry.body).nonces
             case EntryKind.BASELINE:
                 self._apply_baseline(BaselineBody.model_validate_json(entry.body), entry.at)
             case EntryKind.FACT:
@@ -360,6 +386,9 @@ class Book:
 
     def _apply_prepared(self, body: PreparedBody) -> None:
         identity = body.identity
+        if identity.api_key_index is not None and identity.nonce is not None:
+            known = self.state.nonces.get(identity.api_key_index, 0)
+            self.state.nonces[identity.api_key_index] = max(known, identity.nonce + 1)
         if identity.order_id is not None:
             record = self.state.orders[identity.order_id]
             record.prepared = identity
@@ -404,9 +433,17 @@ class Book:
                 self._closing.pop(order_id, None)
             case Filled(fill=fill):
                 self._apply_fill(fill)
+            case _:
+                self._apply_account_fact(fact.event)
+
+    def _apply_account_fact(self, event: PositionAdjusted | AccountModeChanged | LeverageSet | LeverageRefused) -> None:
+        """Fold what is not about an order."""
+        match event:
             case PositionAdjusted(instrument_id=instrument_id, after=after):
                 self._apply_adjusted(instrument_id, after)
-            case LeverageSet() | LeverageRefused() | AccountModeChanged():
+            case AccountModeChanged(mode=mode, reason=reason):
+                self._apply_mode(mode, reason)
+            case LeverageSet() | LeverageRefused():
                 pass
 
     def _apply_fill(self, fill: Fill) -> None:
@@ -427,6 +464,13 @@ class Book:
         elif record.filled >= record.request.quantity and record.status in {OrderStatus.CANCELED, OrderStatus.EXPIRED}:
             record.status = OrderStatus.FILLED
         record.doubt_since = None
+
+    def _apply_mode(self, mode: AccountMode, reason: str) -> None:
+        """A freeze outlives the account's lives: DISARMED comes with each of them, only ARMED ends it."""
+        if mode is AccountMode.FROZEN:
+            self.state.frozen = reason
+        elif mode is AccountMode.ARMED:
+            self.state.frozen = ""
 
     def _apply_adjusted(self, told: InstrumentId | None, after: Decimal) -> None:
         # A record that does not say it is of a time when an account had one instrument: the one it began with.
@@ -504,6 +548,12 @@ class _Draft:
 
 def _entry(kind: EntryKind, at: Timestamp, body: Value) -> Entry:
     return Entry(kind=kind, at=at, body=body.model_dump_json())
+
+
+def _foreign(fill: Fill) -> str:
+    return (
+        f"a fill that none of our orders explains: {fill.side} {fill.quantity} at {fill.price}, trade {fill.trade_id}"
+    )
 
 
 def _end(report: OrderReport, filled: Decimal) -> EndStatus:

@@ -20,7 +20,7 @@ from strategies.domain.ids import AccountId
 
 _log = structlog.get_logger(__name__)
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Version of the fold; a snapshot of another version is not used, the journal is folded from its start instead."""
 _RETRY_S = 1.0
 """How often an append is tried again while the disk refuses: nothing may be done before it succeeds."""

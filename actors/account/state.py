@@ -31,6 +31,8 @@ class EntryKind(StrEnum):
     """The outcome of a write that is no order (a cancel, a leverage change) is known."""
     BASELINE = "baseline"
     """What was on the account before our first order."""
+    NONCES = "nonces"
+    """The nonces of our keys below which every use is known."""
     FACT = "fact"
     """A published fact."""
 
@@ -86,6 +88,12 @@ class BaselineBody(Value):
     trade_ids: tuple[TradeId, ...]
 
 
+class NoncesBody(Value):
+    """Body of a `nonces` record."""
+
+    nonces: dict[int, int] = Field(description="API key → the nonce below which every use is ours, or was told")
+
+
 class OrderRecord(BaseModel):
     """One order of ours."""
 
@@ -130,5 +138,7 @@ class BookState(BaseModel):
     positions: dict[InstrumentId, Position] = {}
     baselines: dict[InstrumentId, Timestamp] = {}
     last_fill_at: dict[InstrumentId, Timestamp] = {}
+    nonces: dict[int, int] = {}
+    frozen: str = ""
     fact_seq: int = 0
     facts: list[NumberedFact] = []

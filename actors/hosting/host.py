@@ -64,6 +64,7 @@ class AccountService(AccountPort, Protocol):
     async def start(self) -> None: ...  # noqa: D102
     async def stop(self) -> None: ...  # noqa: D102
     async def arm(self) -> bool: ...  # noqa: D102
+    async def release(self, by: str) -> bool: ...  # noqa: D102
     async def disarm(self, reason: str) -> None: ...  # noqa: D102
 
 
@@ -280,7 +281,7 @@ def in_short(error: BaseException) -> str:
     return redact_text(f"{type(error).__name__}: {error}")
 
 
-async def _ask_account(account: AccountService, method: str, argument: str) -> str:
+async def _ask_account(account: AccountService, method: str, argument: str) -> str:  # noqa: PLR0911 - one a method
     match method:
         case "submit":
             return (await account.submit(Envelope.model_validate_json(argument))).model_dump_json()
@@ -293,6 +294,8 @@ async def _ask_account(account: AccountService, method: str, argument: str) -> s
             return (await account.status()).model_dump_json()
         case "arm":
             return json.dumps(await account.arm())
+        case "release":
+            return json.dumps(await account.release(argument))
         case "disarm":
             await account.disarm(argument)
         case _:

@@ -117,6 +117,9 @@ class ManagedAccount(AccountPort, Protocol):
     async def arm(self) -> bool:
         """Let it write; False when it has not looked at its venue yet. Safe to repeat."""
 
+    async def release(self, by: str) -> bool:
+        """End a freeze on the word of `by`; False when it has not looked at its venue yet. Safe to repeat."""
+
     async def disarm(self, reason: str) -> None:
         """Let it write no more. Safe to repeat."""
 

@@ -3,7 +3,6 @@
 from decimal import Decimal
 from enum import Enum, auto
 
-from strategies.domain.account import AccountMode
 from strategies.domain.commands import Severity
 from strategies.domain.ids import LegName, Timestamp
 from strategies.domain.money import ZERO
@@ -123,10 +122,6 @@ def interrupt(turn: Turn) -> None:
         if _vanished(turn, name):
             reason = _why(turn.leg(name))
             begin_exit(turn, reason, f"{name} is back to {turn.leg(name).quantity}")
-            return
-    for name, leg in state.legs.items():
-        if leg.mode is AccountMode.FROZEN:
-            begin_exit(turn, ExitReason.ACCOUNT_FROZEN, f"the account of {name} is frozen")
             return
     _watch_loss(turn)
     if turn.state.phase is not Phase.EXITING:

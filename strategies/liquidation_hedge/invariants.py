@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from strategies.domain.account import AccountMode
 from strategies.domain.commands import Command, SubmitOrder
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import LegName
@@ -127,5 +128,8 @@ def _order_violations(before: HedgeState, after: HedgeState, name: LegName, orde
         yield Violation("never_more_than_missing", f"{order.order_id}: {order.signed} where {missing} is missing")
     if after.operator_state in (OperatorState.REDUCE, OperatorState.FLATTEN) and not order.reduce_only:
         yield Violation("reduce_means_reduce", f"{order.order_id} may grow {name} in {after.operator_state}")
+    frozen = [each for each, other in after.legs.items() if other.mode is AccountMode.FROZEN]
+    if frozen and not order.reduce_only:
+        yield Violation("frozen_means_reduce", f"{order.order_id} may grow {name} while {frozen} is frozen")
     if after.phase is Phase.EXITING and not order.reduce_only:
         yield Violation("exit_only_reduces", f"{order.order_id} may grow {name} while exiting")

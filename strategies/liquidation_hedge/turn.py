@@ -120,11 +120,28 @@ class Turn:
     @property
     def may_grow(self) -> bool:
         """Say whether an order may make a leg bigger."""
-        return self.state.operator_state in (OperatorState.RUN, OperatorState.PAUSE)
+        return not self.held_back()
 
-    def armed(self, name: LegName) -> bool:
-        """Say whether the leg's account writes whatever it is told."""
-        return self.leg(name).mode is AccountMode.ARMED
+    def held_back(self) -> str:
+        """Say why no leg may grow; empty = they may.
+
+        An account where somebody else trades holds back the whole group: what it is sized from may change any moment.
+        """
+        frozen = self.frozen_legs()
+        if frozen:
+            return f"the account of {', '.join(frozen)} is frozen"
+        if self.state.operator_state in (OperatorState.RUN, OperatorState.PAUSE):
+            return ""
+        return f"operator said {self.state.operator_state}"
+
+    def frozen_legs(self) -> tuple[LegName, ...]:
+        """Return the legs whose accounts let nothing out but exits."""
+        return tuple(name for name, leg in self.state.legs.items() if leg.mode is AccountMode.FROZEN)
+
+    def writes(self, name: LegName, *, reduce_only: bool) -> bool:
+        """Say whether the leg's account sends such an order: armed any, frozen what only reduces."""
+        mode = self.leg(name).mode
+        return mode is AccountMode.ARMED or (reduce_only and mode is AccountMode.FROZEN)
 
     def instrument(self, name: LegName) -> Instrument | None:
         """Return the leg's instrument, once seen."""
@@ -166,7 +183,7 @@ class Turn:
             order_type=OrderType.MARKET,
             price=price,
             reduce_only=reduce_only,
-            lane=LANES[purpose],
+            lane=Lane.EXIT if reduce_only and leg.mode is AccountMode.FROZEN else LANES[purpose],
         )
         live = LiveOrder(
             order_id=order.order_id, purpose=purpose, signed=signed, reduce_only=reduce_only, sent_at=self.now
@@ -190,7 +207,7 @@ class Turn:
         side = Side.of(signed)
         touch = self.touch(name, side)
         instrument = self.instrument(name)
-        if touch is None or instrument is None or not self.armed(name):
+        if touch is None or instrument is None or not self.writes(name, reduce_only=reduce_only):
             self.want_look()
             return False
         widened = self.params.max_slippage * (1 + self.leg(name).failures)

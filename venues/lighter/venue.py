@@ -202,6 +202,7 @@ class LighterVenue:
             stream_ages_s=stream.ages_s() if stream else {},
             clock_offset_s=stream.clock_offset_s if stream else None,
             budget_left=self._budget.left(),
+            nonces=self._writes.explained(),
             nonce_resyncs=self._writes.resyncs,
             reconnects=(stream.reconnects if stream else 0) + (line.reconnects if line else 0),
             rate_limited=self._writes.rate_limited + (self._rest.rate_limited if self._rest else 0),

@@ -70,3 +70,28 @@ def test_an_adjustment_of_an_older_journal_still_reads():
     )
     _do(book, [Entry(kind=EntryKind.FACT, at=2, body=old)])
     assert book.believed("ETH-PERP") == Decimal(3)
+
+
+def test_nonces_of_our_own_writes_are_no_strangers():
+    """Every signed write is in the journal before it leaves: what the venue has used up of those is ours."""
+    book = Book("a")
+    _do(book, book.decide_client_ids(1, 48, 1))
+    _do(book, book.decide_nonces({4: 10}, 1))
+    message = Message(seq=1, command=SubmitOrder(account="a", order=ORDER))
+    _do(book, book.decide_take(Envelope(sender="group/g", sender_epoch=1, messages=(message,)), 1))
+    identity = WriteIdentity(
+        kind=WriteKind.ORDER,
+        instrument_id="ETH-PERP",
+        order_id=ORDER.order_id,
+        client_order_id=1,
+        api_key_index=4,
+        nonce=10,
+        tx_hash="x",
+        prepared_at=1,
+        expires_at=9,
+    )
+    _do(book, book.decide_prepared(ORDER.order_id, identity, 2))
+    assert _do(book, book.decide_nonces({4: 11}, 3)) == []
+    assert not book.state.frozen
+    assert [entry.kind for entry in _do(book, book.decide_nonces({4: 12}, 4))] == [EntryKind.FACT, EntryKind.NONCES]
+    assert book.state.frozen == "used while nobody watched, not by us: key 4: 1 nonces up to 12"

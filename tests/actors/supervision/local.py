@@ -36,6 +36,10 @@ class SmallAccount:
         self.ended: asyncio.Future[str] | None = None
         self.ready_at = Timestamp(0)
 
+    @property
+    def frozen(self) -> str:
+        return self.world.frozen.get(self.name, "")
+
     async def start(self) -> None:
         if self.name in self.world.broken:
             raise RuntimeError(f"{self.name} cannot start")
@@ -49,7 +53,13 @@ class SmallAccount:
     async def arm(self) -> bool:
         if loop_now() < self.ready_at:
             return False
-        self.mode = AccountMode.ARMED
+        self.mode = AccountMode.FROZEN if self.frozen else AccountMode.ARMED
+        return True
+
+    async def release(self, by: str) -> bool:
+        if self.world.frozen.pop(self.name, ""):
+            self.world.released.append((self.name, by))
+            self.mode = AccountMode.ARMED
         return True
 
     async def disarm(self, reason: str) -> None:
@@ -65,7 +75,8 @@ class SmallAccount:
         raise ActorUnreachableError("nothing to be seen here")
 
     async def status(self) -> AccountStatus:
-        return account_status(self.name, self.epoch, self.mode)
+        status = account_status(self.name, self.epoch, self.mode)
+        return status.model_copy(update={"reason": self.frozen or status.reason})
 
 
 class SmallGroup:
@@ -202,6 +213,9 @@ class World:
         """Stream → why its group decides no more."""
         self.waiting: dict[str, str] = {}
         """Stream → what its group waits for before it decides again."""
+        self.frozen: dict[str, str] = {}
+        """Account → what it was frozen for, over all its lives."""
+        self.released: list[tuple[str, str]] = []
         self.links: dict[str, LocalLink] = {}
         self.all: list[LocalLink] = []
         self.era = asyncio.Event()
@@ -215,6 +229,13 @@ class World:
         for link in self.all:
             link.die("Ray is gone beneath it")
         self.gone.set()
+
+    def freeze(self, account: str, reason: str) -> SmallAccount:
+        """Let an account that is up see somebody else trade."""
+        self.frozen[account] = reason
+        link = next(each for name, each in self.links.items() if name.startswith(f"account/{account}@"))
+        link.host._account.mode = AccountMode.FROZEN
+        return link.host._account
 
     async def lost(self) -> str:
         await self.gone.wait()

@@ -1,6 +1,7 @@
 """The supervision as a whole, over hosts without processes: deaths, successors, escalation, adoption, the end."""
 
 import asyncio
+import json
 from decimal import Decimal
 
 import pytest
@@ -332,10 +333,11 @@ async def test_a_parked_group_stays_parked_until_it_is_released(bench):
     bench.world.told.clear()
     async with bench.running(ONE_GROUP, release=frozenset({G})) as supervision:
         await until(lambda: bool(bench.world.told))
-        assert bench.world.told[0][:3] == ("g", OperatorState.RUN, "config")
+        assert bench.world.told[0][:3] == ("g", OperatorState.RUN, "operator:anna@desk")
         assert not supervision.groups[G].parking
     records = await (await bench.store.open(STREAM, 3)).read()
-    assert RELEASED in [record.kind for record in records]
+    [released] = [json.loads(record.body) for record in records if record.kind == RELEASED]
+    assert released == {"groups": ["g"], "accounts": ["a", "b"], "by": "anna@desk"}
 
 
 async def test_a_returning_supervisor_adopts_what_lives_and_doubles_nothing(bench):
@@ -401,11 +403,74 @@ async def test_a_frozen_account_is_not_armed_again(bench):
     """FROZEN means that somebody else trades there: only a person ends it."""
     async with bench.running(ONE_GROUP) as supervision:
         await until(lambda: all_armed(supervision))
-        actor = bench.world.links["account/a@1"].host._account
-        actor.mode = AccountMode.FROZEN
+        actor = bench.world.freeze("a", "a fill that is not ours")
         await until(lambda: supervision.accounts[A].status.mode is AccountMode.FROZEN)
         await asyncio.sleep(10)
         assert actor.mode is AccountMode.FROZEN
+
+
+async def test_the_groups_of_a_frozen_account_only_get_smaller_and_are_told_why(bench):
+    """Once, and never over a graver word: REDUCE with what was seen; the notice says how it goes on."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision) and supervision.groups[G].status is not None)
+        bench.world.freeze("a", "a fill that is not ours")
+        await until(lambda: bool(bench.world.told))
+        await asyncio.sleep(10)
+        reason = "account a is frozen: a fill that is not ours"
+        assert bench.world.told == [("g", OperatorState.REDUCE, "supervisor", reason)]
+        [notice] = supervision.notices
+        assert "a fill that is not ours" in notice
+        assert "--release a" in notice
+        supervision.tell(G, Order(state=OperatorState.FLATTEN, by="operator:me", reason="out"))
+        await asyncio.sleep(10)
+        assert bench.world.operator["g"] is OperatorState.FLATTEN
+
+
+async def test_a_freeze_outlives_the_supervisor_until_the_account_is_released(bench):
+    """A restart does not arm it; --release ACCOUNT does, signed, and its group goes on as the settings say."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision) and supervision.groups[G].status is not None)
+        bench.world.freeze("a", "seen")
+        await until(lambda: bool(bench.world.told))
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: supervision.accounts[A].status is not None)
+        await asyncio.sleep(10)
+        assert supervision.accounts[A].status.mode is AccountMode.FROZEN
+        assert "seen" in supervision.notices[0]
+    bench.world.told.clear()
+    async with bench.running(ONE_GROUP, release=frozenset({"a"})) as supervision:
+        await until(lambda: bool(bench.world.told) and all_armed(supervision))
+        assert bench.world.released == [("a", "anna@desk")]
+        await asyncio.sleep(10)
+        assert bench.world.told == [("g", OperatorState.RUN, "release:anna@desk", "released: a")]
+        assert supervision.accounts[A].status.mode is AccountMode.ARMED
+    async with bench.running(ONE_GROUP):
+        await asyncio.sleep(10)
+    assert bench.world.released == [("a", "anna@desk")], "one word releases once"
+
+
+async def test_releasing_a_group_releases_its_accounts(bench):
+    """A person who says that the group may go on means all of it."""
+    bench.world.frozen = {"a": "seen", "b": "seen, too"}
+    async with bench.running(ONE_GROUP, release=frozenset({G})) as supervision:
+        await until(lambda: all_armed(supervision))
+        assert sorted(bench.world.released) == [("a", "anna@desk"), ("b", "anna@desk")]
+        await asyncio.sleep(10)
+        assert bench.world.operator["g"] is OperatorState.RUN
+
+
+async def test_releasing_an_account_does_not_release_a_parked_group(bench):
+    """Who looked at the account has not looked at why the group was parked."""
+    async with bench.running(ONE_GROUP, groups=RestartPolicy(max_restarts=0)) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.world.links["group/g@1"].die()
+        await ending.until_over(supervision)
+    bench.world.told.clear()
+    async with bench.running(ONE_GROUP, release=frozenset({"a"})) as supervision:
+        await until(lambda: supervision.accounts[A].status is not None)
+        await asyncio.sleep(10)
+        assert OperatorState.RUN not in {told[1] for told in bench.world.told}
+        assert supervision.groups[G].parking
 
 
 async def test_a_journal_that_refuses_stops_the_start(bench):

@@ -326,7 +326,12 @@ class GroupLog:
         body = _SnapshotBody(
             machine=machine.state_to_json(state), bookkeeping=bookkeeping, settings=self._settings
         ).model_dump_json()
-        await self._journal.save_snapshot(Snapshot(seq=self.seq, code_version=machine.code_version, body=body))
+        try:
+            await self._journal.save_snapshot(Snapshot(seq=self.seq, code_version=machine.code_version, body=body))
+        except JournalWriteError as error:
+            # Without it a restart folds more; nothing else depends on it. The next step tries again.
+            _log.warning("snapshot_refused", stream=self._journal.stream, error=str(error))
+            return
         self._snapshot_seq = self.seq
 
     async def close(self) -> None:

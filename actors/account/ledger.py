@@ -169,7 +169,12 @@ class Ledger:
             if self._seq - self._snapshot_seq < self._snapshot_every:
                 return
             body = self.book.state.model_dump_json()
-            await self._journal.save_snapshot(Snapshot(seq=self._seq, code_version=CODE_VERSION, body=body))
+            try:
+                await self._journal.save_snapshot(Snapshot(seq=self._seq, code_version=CODE_VERSION, body=body))
+            except JournalWriteError as error:
+                # Without it a restart folds more; nothing else depends on it. It is tried again by and by.
+                _log.warning("snapshot_refused", stream=self._journal.stream, error=str(error))
+                return
             self._snapshot_seq = self._seq
 
     async def _write(self) -> None:
@@ -199,13 +204,17 @@ class Ledger:
         decided = [(each, entries) for each in turn if (entries := self._decided(each)) is not None]
         together = [entry for _, entries in decided for entry in entries]
         try:
-            if together:
+            if self._broken is not None:
+                # A ghost stumbles over its successor's deeds (a fill of an order that it never sent). Whether it is
+                # one, the journal knows: an append of nothing checks the epoch.
+                await self._journal.append(())
+            elif together:
                 await self._append(together)
         except JournalError as error:
             # Overtaken, damaged or closed: all of the turn hear it, and nothing is decided any more.
             self._broken = error
         if self._broken is not None:
-            for each, _ in decided:
+            for each in turn:
                 _fail(each, self._broken)
             return
         for each, entries in decided:
@@ -235,8 +244,7 @@ class Ledger:
             for entry in entries:
                 self.book.apply(entry)
         except Exception as error:  # noqa: BLE001 - a book that is half folded must not be decided upon any more
-            self._broken = error
-            _fail(each, error)
+            self._broken = error  # who asked hears it at the end of the turn
             return None
         return entries
 

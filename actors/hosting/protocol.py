@@ -69,6 +69,7 @@ class Pulse(Value):
     phase: HostPhase
     assignment: Assignment | None
     failure: str = Field(default="", description="why the phase is FAILED")
+    blameless: bool = Field(default=False, description="it FAILED for want of a disk, which says nothing against it")
     loop_age_s: float = Field(ge=0, description="since the actor's own event loop last turned; large = blocked")
 
 

@@ -10,6 +10,7 @@ from actors.actor import ActorUnreachableError
 from actors.hosting.protocol import HostLink, Hosts, HostsUnavailableError, Place
 from actors.journal.protocol import Entry, Journal, JournalError, JournalStore, StaleEpochError
 from actors.supervision.desired import Desired, Found, Plan, plan
+from actors.supervision.disk import DiskWatch
 from actors.supervision.keeper import Chance, Keeper, Office
 from actors.supervision.keepers import AccountKeeper, GroupKeeper, Order, deliver_places
 from actors.supervision.past import PARKING, RELEASED, recall
@@ -99,6 +100,7 @@ class Supervision:
             now=now,
             chance=chance,
             stop_timeout_s=config.stop_timeout_s,
+            disk=DiskWatch(self.notice),
         )
         self.accounts: dict[AccountId, AccountKeeper] = {
             account: AccountKeeper(

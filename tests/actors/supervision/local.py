@@ -15,6 +15,7 @@ from actors.actor import (
 from actors.hosting.host import Host
 from actors.hosting.ports import RemoteAccountPort, RemoteGroupPort
 from actors.hosting.protocol import ActorKind, Assignment, HostsUnavailableError, Place, Pulse, Reply, ReplyKind
+from actors.journal.protocol import JournalWriteError
 from actors.supervision.desired import AccountWish, Desired, GroupWish
 from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState
@@ -43,6 +44,8 @@ class SmallAccount:
     async def start(self) -> None:
         if self.name in self.world.broken:
             raise RuntimeError(f"{self.name} cannot start")
+        if self.name in self.world.full:
+            raise JournalWriteError("no space left on device")
         self.ended = asyncio.get_running_loop().create_future()
         self.ready_at = Timestamp(loop_now() + int(self.world.ready_after_s * 1000))
         self.world.started.append(f"account/{self.name}@{self.epoch}")
@@ -201,6 +204,8 @@ class World:
         self.flattens = True
         self.undead = 0
         self.broken: set[str] = set()
+        self.full: set[str] = set()
+        """Accounts that find no room for their journal."""
         self.started: list[str] = []
         self.stopped: list[str] = []
         self.buried: list[Place] = []

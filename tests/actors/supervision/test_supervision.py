@@ -481,6 +481,35 @@ async def test_a_journal_that_refuses_stops_the_start(bench):
     assert bench.world.all == []
 
 
+async def test_a_full_disk_is_no_death_of_anybody_and_said_once(bench):
+    """Accounts die while no epoch can be written: nobody escalates; with room again they come back."""
+    async with bench.running(ONE_GROUP, accounts=RestartPolicy(max_restarts=2)) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.store.refuse_writes(JournalWriteError("disk full"))
+        bench.world.links["account/a@1"].die()
+        bench.world.links["account/b@1"].die()
+        await asyncio.sleep(300)
+        assert [len(keeper.life.deaths) for keeper in supervision.accounts.values()] == [1, 1]
+        assert not supervision.groups[G].parking
+        [said] = supervision.notices
+        assert "disk full" in said
+        bench.store.refuse_writes(None)
+        await until(lambda: all_armed(supervision))
+        await until(lambda: supervision.notices[1:] == ["The journal can be written again."])
+        assert not supervision.groups[G].parking
+
+
+async def test_an_actor_that_cannot_open_its_journal_is_not_blamed(bench):
+    """The disk fills up between the claim and the start: it is tried again without counting deaths."""
+    bench.world.full.add("a")
+    async with bench.running(ONE_GROUP, accounts=RestartPolicy(max_restarts=2)) as supervision:
+        await asyncio.sleep(200)
+        assert supervision.accounts[A].life.deaths == []
+        assert supervision.accounts[A].life.starts < 30, "tried with rising waits"
+        bench.world.full.clear()
+        await until(lambda: all_armed(supervision))
+
+
 async def test_a_full_disk_does_not_stand_between_a_group_and_its_way_out(bench):
     """When the unwind cannot be written down, it is said, and every group is flattened all the same."""
     bench.world.held["g"] = Decimal(3)

@@ -112,7 +112,7 @@ def test_real_venues_need_the_word_twice(tmp_path):
 
 def test_releasing_a_group_that_is_not_there_is_a_mistake(deployment):
     """A typo must not pass for a release."""
-    assert "has no group triat" in refused("--groups", deployment, "--release", "triat")
+    assert "has no group and no account triat" in refused("--groups", deployment, "--release", "triat")
 
 
 def test_a_port_in_use_starts_nothing(deployment, tmp_path):

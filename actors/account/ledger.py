@@ -16,10 +16,11 @@ from actors.actor import FactBatch, NumberedFact
 from actors.journal.protocol import Entry, Journal, JournalError, JournalWriteError, Snapshot
 from actors.meter import Meter
 from actors.tasks import Tasks
+from strategies.domain.ids import AccountId
 
 _log = structlog.get_logger(__name__)
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Version of the fold; a snapshot of another version is not used, the journal is folded from its start instead."""
 _RETRY_S = 1.0
 """How often an append is tried again while the disk refuses: nothing may be done before it succeeds."""
@@ -38,6 +39,34 @@ class Pending:
 
     decide: Decide
     durable: "asyncio.Future[list[Entry]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """An account's journal, folded."""
+
+    book: Book
+    seq: int
+    """The last record."""
+    snapshot_seq: int
+    """The record that the folding began after."""
+
+
+async def fold(account: AccountId, journal: Journal) -> Folded:
+    """Fold snapshot and journal of an account.
+
+    Raises:
+        JournalError: the journal cannot be read or is damaged.
+    """
+    book, begun = Book(account), 0
+    snapshot = await journal.load_snapshot()
+    if snapshot is not None and snapshot.code_version == CODE_VERSION:
+        book, begun = Book(account, BookState.model_validate_json(snapshot.body)), snapshot.seq
+    seq = begun
+    for record in await journal.read(after=begun):
+        book.apply(Entry(kind=record.kind, at=record.at, body=record.body))
+        seq = record.seq
+    return Folded(book=book, seq=seq, snapshot_seq=begun)
 
 
 class Ledger:
@@ -76,16 +105,15 @@ class Ledger:
         Raises:
             JournalError: the journal cannot be read or is damaged.
         """
-        snapshot = await self._journal.load_snapshot()
-        if snapshot is not None and snapshot.code_version == CODE_VERSION:
-            self.book = Book(self.book.account, BookState.model_validate_json(snapshot.body))
-            self._seq = self._snapshot_seq = snapshot.seq
-        records = await self._journal.read(after=self._seq)
-        for record in records:
-            self.book.apply(Entry(kind=record.kind, at=record.at, body=record.body))
-            self._seq = record.seq
+        folded = await fold(self.book.account, self._journal)
+        self.book, self._seq, self._snapshot_seq = folded.book, folded.seq, folded.snapshot_seq
         self._published = self.book.state.fact_seq
-        return len(records)
+        return folded.seq - folded.snapshot_seq
+
+    @property
+    def identity(self) -> str:
+        """Return the identity of the account's journal."""
+        return self._journal.identity
 
     @property
     def published(self) -> int:
@@ -125,21 +153,30 @@ class Ledger:
         return [Pending(decide, loop.create_future()) for decide in decisions]
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
-        """Return published facts with seq > `after`; wait up to `wait_s` for the first."""
-        if self._published <= after:
+        """Return published facts with seq > `after`; wait up to `wait_s` for the first.
+
+        Whoever asks for what comes after a fact that there is not yet gets an answer at once: its cursor is of another
+        journal, and it has to see that.
+        """
+        if self._published == after:
             news = self._news
             try:
                 async with asyncio.timeout(wait_s):
                     await news.wait()
             except TimeoutError:
-                return FactBatch(facts=())
+                return self._batch(())
+        if self._published < after:
+            return self._batch(())
         at_hand = self.book.state.facts
         if at_hand and at_hand[0].seq <= after + 1:
             # They follow each other without gaps, so their places are known.
             first = max(0, after + 1 - at_hand[0].seq)
             published = self._published + 1 - at_hand[0].seq
-            return FactBatch(facts=tuple(at_hand[first : min(published, first + _BATCH)]))
-        return FactBatch(facts=await self._older_facts(after))
+            return self._batch(at_hand[first : min(published, first + _BATCH)])
+        return self._batch(await self._older_facts(after))
+
+    def _batch(self, facts: Sequence[NumberedFact]) -> FactBatch:
+        return FactBatch(facts=tuple(facts), published=self._published, journal=self.identity)
 
     async def snapshot_if_due(self) -> None:
         """Keep a snapshot when enough has been written since the last one."""
@@ -179,20 +216,20 @@ class Ledger:
             _fail(each, JournalError(_ENDED))
 
     async def _take_turn(self, turn: Sequence[Pending]) -> None:
-        decided = [(each, entries) for each in turn if (entries := self._decided(each)) is not None]
+        decided = await self._decide_all(turn)
         together = [entry for _, entries in decided for entry in entries]
-        if self.alongside is not None and together and self._broken is None:
-            joined = await self.alongside(together)
-            decided += [(each, entries) for each in joined if (entries := self._decided(each)) is not None]
-            together = [entry for _, entries in decided for entry in entries]
         try:
-            if together:
+            if self._broken is not None:
+                # A ghost stumbles over its successor's deeds (a fill of an order that it never sent). Whether it is
+                # one, the journal knows: an append of nothing checks the epoch.
+                await self._journal.append(())
+            elif together:
                 await self._append(together)
         except JournalError as error:
             # Overtaken, damaged or closed: all of the turn hear it, and nothing is decided any more.
             self._broken = error
         if self._broken is not None:
-            for each, _ in decided:
+            for each in (*turn, *(each for each, _ in decided)):
                 _fail(each, self._broken)
             return
         for each, entries in decided:
@@ -205,6 +242,14 @@ class Ledger:
             self._trim()
             self._news.set()
             self._news = asyncio.Event()
+
+    async def _decide_all(self, turn: Sequence[Pending]) -> list[tuple[Pending, list[Entry]]]:
+        """Decide the turn, and what goes alongside."""
+        decided = [(each, entries) for each in turn if (entries := self._decided(each)) is not None]
+        if self.alongside is not None and decided and self._broken is None:
+            joined = await self.alongside([entry for _, entries in decided for entry in entries])
+            decided += [(each, entries) for each in joined if (entries := self._decided(each)) is not None]
+        return decided
 
     def _decided(self, each: Pending) -> list[Entry] | None:
         """Decide and fold; None when nothing came of it but an error for the one who asked."""
@@ -222,8 +267,7 @@ class Ledger:
             for entry in entries:
                 self.book.apply(entry)
         except Exception as error:  # noqa: BLE001 - a book that is half folded must not be decided upon any more
-            self._broken = error
-            _fail(each, error)
+            self._broken = error  # who asked hears it at the end of the turn
             return None
         return entries
 

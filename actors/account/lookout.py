@@ -18,7 +18,7 @@ from actors.account.state import OrderRecord
 from actors.actor import NumberedFact
 from actors.meter import Meter
 from strategies.domain.account import ReportedPosition
-from strategies.domain.events import Filled
+from strategies.domain.events import AccountModeChanged
 from strategies.domain.ids import InstrumentId, OrderId, Timestamp, VenueOrderId
 from strategies.domain.order import OrderStatus
 from strategies.domain.position import FillCause
@@ -171,11 +171,9 @@ class Lookout:
             return
         self._meter.count("fills")
         facts = [each.meaning.event for each in entries if isinstance(each.meaning, NumberedFact)]
-        if any(isinstance(fact, Filled) and fact.fill.cause is FillCause.FOREIGN for fact in facts):
-            self._freeze(
-                f"a fill that none of our orders explains: {report.side} {report.quantity} at {report.price}, "
-                f"trade {report.trade_id}, venue client id {report.client_order_id}"
-            )
+        for fact in facts:
+            if isinstance(fact, AccountModeChanged):
+                self._freeze(fact.reason)
 
     async def on_answer(self, ack: Ack) -> None:
         """Fold what the answer to a write tells; fills that it only counts are fetched by the resolver."""

@@ -58,13 +58,20 @@ class GroupBench:
         self.folder = folder
         self.groups: list[GroupActor] = []
 
-    async def start(self, port, *, goal: int = 3, version: str = "toy-1", lot: Decimal = Decimal(1)) -> GroupActor:
+    async def start(
+        self, port, *, goal: int = 3, version: str = "toy-1", lot: Decimal = Decimal(1), **spec_changes
+    ) -> GroupActor:
         journal = f"sqlite:{self.folder}/journal"
         store = open_store(journal)
         epoch = await store.claim("group/g", "test")
         await store.close()
         spec = GroupActorSpec(
-            group=toy_spec(), strategy="toy", params={}, journal=journal, lock_dir=str(self.folder / "locks")
+            group=toy_spec(),
+            strategy="toy",
+            params={},
+            journal=journal,
+            lock_dir=str(self.folder / "locks"),
+            **spec_changes,
         )
         group = GroupActor(spec, epoch, build=lambda *_: Toy(toy_spec(), goal, version=version, lot=lot))
         self.groups.append(group)
@@ -194,11 +201,10 @@ async def test_an_operator_word_is_durable_when_the_call_returns(bench):
     assert "FLATTEN" in text
 
 
-async def test_a_snapshot_replaces_the_fold_of_what_is_before_it(bench, monkeypatch):
+async def test_a_snapshot_replaces_the_fold_of_what_is_before_it(bench):
     """With snapshots due at every step a restart folds almost nothing and ends in the same place."""
-    monkeypatch.setattr("actors.group_log._SNAPSHOT_EVERY", 1)
     account = await bench.accounts.start()
-    group = await bench.start(account)
+    group = await bench.start(account, snapshot_every=1)
     await until(lambda: finished(group) and group._state.open_order is None, "the goal")
     before = group._state
     await bench.kill(group)

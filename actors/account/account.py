@@ -121,6 +121,7 @@ class AccountActor:
             snapshot_every=tuning.snapshot_every,
         )
         self._ledger.on_durable = self._on_durable
+        self._ledger.on_broken = lambda error: self._on_failure("ledger", error)
         folded = await self._ledger.load()
         _log.info("account_folded", account=self._spec.account, epoch=self._epoch, records=folded)
         self._venue = self._build(self._spec.venue, self._spec.venue_config, self._spec.account_config, self._now)

@@ -80,6 +80,8 @@ class Ledger:
         """Why the journal cannot be written just now; empty = it can."""
         self.on_durable: Callable[[Sequence[Entry]], None] | None = None
         """Told what has become durable, whether or not the one who decided it still waits for it."""
+        self.on_broken: Callable[[Exception], None] | None = None
+        """Told once why nothing can be decided any more: whoever asked hears it, too, and may be anybody."""
         self._journal = journal
         self._meter = meter
         self._feed_in_memory = feed_in_memory
@@ -136,6 +138,16 @@ class Ledger:
             self._tasks.start("ledger", self._write()).add_done_callback(self._left_off)
         # A caller that is cancelled takes back what has not been decided; a turn under way goes on without it.
         return await asyncio.gather(*(each.durable for each in mine))
+
+    async def confirm_owner(self) -> None:
+        """Ask the journal whether this life still owns it: whoever was suspended may have been replaced meanwhile.
+
+        Raises:
+            StaleEpochError: another incarnation owns the account; stop for good.
+            JournalError: the journal does not say so.
+        """
+        async with self._lock:
+            await self._journal.append(())
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """Return published facts with seq > `after`; wait up to `wait_s` for the first.
@@ -203,19 +215,12 @@ class Ledger:
     async def _take_turn(self, turn: Sequence[_Waiting]) -> None:
         decided = [(each, entries) for each in turn if (entries := self._decided(each)) is not None]
         together = [entry for _, entries in decided for entry in entries]
-        try:
-            if self._broken is not None:
-                # A ghost stumbles over its successor's deeds (a fill of an order that it never sent). Whether it is
-                # one, the journal knows: an append of nothing checks the epoch.
-                await self._journal.append(())
-            elif together:
-                await self._append(together)
-        except JournalError as error:
-            # Overtaken, damaged or closed: all of the turn hear it, and nothing is decided any more.
-            self._broken = error
-        if self._broken is not None:
+        broken = await self._make_durable(together)
+        if broken is not None:
             for each in turn:
-                _fail(each, self._broken)
+                _fail(each, broken)
+            if self.on_broken is not None:
+                self.on_broken(broken)
             return
         for each, entries in decided:
             if not each.durable.done():
@@ -227,6 +232,20 @@ class Ledger:
             self._trim()
             self._news.set()
             self._news = asyncio.Event()
+
+    async def _make_durable(self, together: list[Entry]) -> Exception | None:
+        """Append what a turn has decided; return why nothing can be decided any more, None = it is on the disk."""
+        try:
+            if self._broken is not None:
+                # A ghost stumbles over its successor's deeds (a fill of an order that it never sent). Whether it is
+                # one, the journal knows: an append of nothing checks the epoch.
+                await self._journal.append(())
+            elif together:
+                await self._append(together)
+        except JournalError as error:
+            # Overtaken, damaged or closed: all of the turn hear it.
+            self._broken = error
+        return self._broken
 
     def _decided(self, each: _Waiting) -> list[Entry] | None:
         """Decide and fold; None when nothing came of it but an error for the one who asked."""

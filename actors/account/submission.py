@@ -35,6 +35,9 @@ LANES = (Lane.EXIT, Lane.HEDGE, Lane.ENTRY)
 _TOGETHER = 8
 """Orders made durable together at most. Each takes about a millisecond to sign, and an exit that comes meanwhile waits
 until the batch has left."""
+_OWNED_FOR_S = 0.5
+"""How long after its append a write may still leave unasked. Bytes leave within milliseconds of it; only a process that
+was suspended in between is later, and by then another may own the account."""
 _POLL_S = 0.05
 """How often a lane without rate budget is looked at again."""
 _MS = 1_000
@@ -179,7 +182,12 @@ class Submission:
         started = perf_counter()
         ready = await self._prepare_all(keys, lane)
         await self._ledger.commit_all([self._preparing(key, write.identity) for key, write in ready])
+        loop = asyncio.get_running_loop()
+        owned_at = loop.time()
         for key, write in ready:
+            if loop.time() - owned_at > _OWNED_FOR_S:
+                await self._ledger.confirm_owner()
+                owned_at = loop.time()
             self._in_flight += 1
             try:
                 answer = await self._venue.transmit(write)

@@ -5,7 +5,7 @@ what they decided in one append: the disk is asked once for many, and under load
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -34,7 +34,9 @@ Decide = Callable[[Book], list[Entry]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
+class Pending:
+    """One decision on its way to the disk; `durable` ends with its entries, or with the error that kept them off it."""
+
     decide: Decide
     durable: "asyncio.Future[list[Entry]]"
 
@@ -82,12 +84,16 @@ class Ledger:
         """Told what has become durable, whether or not the one who decided it still waits for it."""
         self.on_broken: Callable[[Exception], None] | None = None
         """Told once why nothing can be decided any more: whoever asked hears it, too, and may be anybody."""
+        self.alongside: Callable[[Sequence[Entry]], Awaitable[Sequence[Pending]]] | None = None
+        """Asked, between deciding and the disk, what else goes into the same append. Must not wait for the ledger."""
+        self.owned_at = 0.0
+        """Loop time at which this life was last known to own the journal."""
         self._journal = journal
         self._meter = meter
         self._feed_in_memory = feed_in_memory
         self._snapshot_every = snapshot_every
         self._tasks = tasks
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[Pending] = []
         self._writing = False
         self._broken: Exception | None = None
         self._lock = asyncio.Lock()
@@ -130,14 +136,22 @@ class Ledger:
 
     async def commit_all(self, decisions: Sequence[Decide]) -> list[list[Entry]]:
         """Do the same for several decisions at once, each on the book as the ones before it leave it."""
-        loop = asyncio.get_running_loop()
-        mine = [_Waiting(decide, loop.create_future()) for decide in decisions]
+        # A caller that is cancelled takes back what has not been decided; a turn under way goes on without it.
+        return await asyncio.gather(*(each.durable for each in self.commit_soon(decisions)))
+
+    def commit_soon(self, decisions: Sequence[Decide]) -> list[Pending]:
+        """Put decisions into the next turn, at once and in this order; the futures tell when they are durable."""
+        mine = self.pending(decisions)
         self._waiting += mine
-        if not self._writing:
+        if mine and not self._writing:
             self._writing = True
             self._tasks.start("ledger", self._write()).add_done_callback(self._left_off)
-        # A caller that is cancelled takes back what has not been decided; a turn under way goes on without it.
-        return await asyncio.gather(*(each.durable for each in mine))
+        return mine
+
+    def pending(self, decisions: Sequence[Decide]) -> list[Pending]:
+        """Return decisions as `alongside` returns them."""
+        loop = asyncio.get_running_loop()
+        return [Pending(decide, loop.create_future()) for decide in decisions]
 
     async def confirm_owner(self) -> None:
         """Ask the journal whether this life still owns it: whoever was suspended may have been replaced meanwhile.
@@ -147,7 +161,9 @@ class Ledger:
             JournalError: the journal does not say so.
         """
         async with self._lock:
+            asked_at = asyncio.get_running_loop().time()
             await self._journal.append(())
+            self.owned_at = asked_at
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """Return published facts with seq > `after`; wait up to `wait_s` for the first.
@@ -212,12 +228,17 @@ class Ledger:
             for each in left:
                 _fail(each, JournalError(_ENDED))
 
-    async def _take_turn(self, turn: Sequence[_Waiting]) -> None:
+    async def _take_turn(self, turn: Sequence[Pending]) -> None:
         decided = [(each, entries) for each in turn if (entries := self._decided(each)) is not None]
         together = [entry for _, entries in decided for entry in entries]
+        joined: Sequence[Pending] = ()
+        if self.alongside is not None and together and self._broken is None:
+            joined = await self.alongside(together)
+            decided += [(each, entries) for each in joined if (entries := self._decided(each)) is not None]
+            together = [entry for _, entries in decided for entry in entries]
         broken = await self._make_durable(together)
         if broken is not None:
-            for each in turn:
+            for each in (*turn, *joined):
                 _fail(each, broken)
             if self.on_broken is not None:
                 self.on_broken(broken)
@@ -247,7 +268,7 @@ class Ledger:
             self._broken = error
         return self._broken
 
-    def _decided(self, each: _Waiting) -> list[Entry] | None:
+    def _decided(self, each: Pending) -> list[Entry] | None:
         """Decide and fold; None when nothing came of it but an error for the one who asked."""
         if each.durable.done():
             return None
@@ -270,6 +291,8 @@ class Ledger:
     async def _append(self, entries: list[Entry]) -> None:
         while True:
             try:
+                # Before the append, not after: the process may stand still between the disk's answer and this line.
+                asked_at = asyncio.get_running_loop().time()
                 with self._meter.timed("journal_append"):
                     self._seq = await self._journal.append(entries)
             except JournalWriteError as error:
@@ -280,6 +303,7 @@ class Ledger:
                 await asyncio.sleep(_RETRY_S)
                 continue
             self.problem = ""
+            self.owned_at = asked_at
             return
 
     async def _older_facts(self, after: int) -> tuple[NumberedFact, ...]:
@@ -293,6 +317,6 @@ class Ledger:
             del facts[: -self._feed_in_memory]
 
 
-def _fail(each: _Waiting, error: Exception) -> None:
+def _fail(each: Pending, error: Exception) -> None:
     if not each.durable.done():
         each.durable.set_exception(error)

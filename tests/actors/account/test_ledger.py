@@ -18,29 +18,11 @@ from strategies.domain.events import OrderClosed
 from strategies.domain.ids import AccountId, InstrumentId, Timestamp
 from strategies.domain.order import IllegalTransitionError, Side
 from strategies.domain.position import FillCause
-from tests.actors.account.conftest import order
+from tests.actors.account.conftest import Gated, order
 from venues.venue import FillReport
 
 ACCOUNT, ETH, AT = AccountId("l1"), InstrumentId("ETH-PERP"), Timestamp(1_000)
 BOUND_S = 5.0
-
-
-class Gated:
-    """A journal whose disk takes its time: every append waits at the gate while it is closed."""
-
-    def __init__(self, journal) -> None:
-        self._journal = journal
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.at_the_gate = asyncio.Event()
-
-    def __getattr__(self, name: str):
-        return getattr(self._journal, name)
-
-    async def append(self, entries) -> int:
-        self.at_the_gate.set()
-        await self.gate.wait()
-        return await self._journal.append(entries)
 
 
 class World:

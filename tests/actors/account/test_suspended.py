@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.account import AccountActor
+from actors.account.state import EntryKind
 from actors.hostlock import HostLock
 from actors.journal.protocol import JournalStore, JournalWriteError
 from actors.journal.store import open_store
@@ -84,22 +85,34 @@ async def test_a_ghost_that_wakes_up_sends_nothing(tmp_path):
                 await ghost.wait()
 
 
+class _StandingStill:
+    """A journal whose process stands still right after it has written a signed order, until another has taken over."""
+
+    def __init__(self, journal, take_over) -> None:
+        self._journal = journal
+        self._take_over = take_over
+
+    def __getattr__(self, name: str):
+        return getattr(self._journal, name)
+
+    async def append(self, entries) -> int:
+        seq = await self._journal.append(entries)
+        if any(entry.kind == EntryKind.PREPARED for entry in entries):
+            await self._take_over()
+        return seq
+
+
 async def test_a_write_that_was_signed_before_the_standstill_does_not_leave_after_it(bench, monkeypatch):
     """Suspended between the append and the first byte: whoever wakes up that late asks the journal first."""
     ghost = await bench.start()
-    real = ghost._ledger.commit_all
 
-    async def stand_still(decisions):
-        entries = await real(decisions)
-        if any(entry.kind == "prepared" for each in entries for entry in each):
-            ghost._lock.release()
-            store = open_store(bench.journal)
-            await store.claim("account/l1", "the successor")
-            await store.close()
-            monkeypatch.setattr("actors.account.submission._OWNED_FOR_S", -1.0)  # however short: too long
-        return entries
+    async def take_over() -> None:
+        store = open_store(bench.journal)
+        await store.claim("account/l1", "the successor")
+        await store.close()
+        monkeypatch.setattr("actors.account.submission._OWNED_FOR_S", -1.0)  # however short: too long
 
-    monkeypatch.setattr(ghost._ledger, "commit_all", stand_still)
+    ghost._ledger._journal = _StandingStill(ghost._ledger._journal, take_over)
     await bench.send(ghost, order(1))
     async with asyncio.timeout(_END_S):
         assert "overtaken" in await ghost.ended

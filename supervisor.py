@@ -21,6 +21,7 @@ from actors.chance import fraction
 from actors.clock import wall_now
 from actors.hosting.protocol import Hosts
 from actors.hostlock import HostLock, LockHeldError
+from actors.journal.location import parse_location
 from actors.journal.protocol import JournalError, JournalStore
 from actors.journal.show import show as show_journal
 from actors.journal.store import open_store
@@ -33,7 +34,7 @@ from actors.operator.terminal import LibraryTalk, Terminal
 from actors.ray_environment import RayStartError, ray_kept
 from actors.supervision.belonging import check_belonging
 from actors.supervision.build import build_digest, code_root
-from actors.supervision.supervision import STREAM, Supervision, check_streams
+from actors.supervision.supervision import STREAM, Supervision, check_streams, who_owns
 from actors.web.server import PortInUseError, StatusServer
 from conf.finding import SettingsError
 from conf.load import load, missing_secrets, needs_live_flag
@@ -69,7 +70,7 @@ _REFUSALS = (
 )
 _HINTS: dict[type[Exception], str] = {
     PortInUseError: "\nAnother program listens there: set supervisor.port to a free port (0 = any).",
-    LockHeldError: "\nAnother supervisor runs on this state folder: end it, or change general.state_dir.",
+    LockHeldError: "\nAnother supervisor runs on this state folder or journal: end it, or change general.state_dir.",
     SimulatorError: "\nThat is what the simulator says; look at [simulator] in the settings.",
 }
 """What to do about an error that does not say so itself."""
@@ -192,6 +193,8 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
     terminal = Terminal(Console(file=sys.stdout))
     server = StatusServer(settings.supervisor.host, settings.supervisor.port)
     lock = HostLock(str(state_dir), STREAM)
+    # Two state folders may name one journal: whoever writes there is alone, too.
+    journal_lock = HostLock(str(parse_location(settings.general.journal_url).directory), STREAM)
     store = open_store(settings.general.journal_url)
     simulator: Simulator | None = None
     interrupts = Interrupts()
@@ -199,10 +202,15 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
         async with AsyncExitStack() as ends:
             ends.callback(close_logs)
             ends.callback(lock.release)
+            ends.callback(journal_lock.release)
             ends.push_async_callback(store.close)
             with interrupts.breaking_off():
                 state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # positions are nobody else's business
-                await lock.acquire(wait_s=0)
+                try:
+                    await lock.acquire(wait_s=0)
+                    await journal_lock.acquire(wait_s=0)
+                except LockHeldError as error:
+                    raise LockHeldError(f"{error}.\n{await who_owns(store, desired(settings))}") from error
                 log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
                 ends.push_async_callback(server.close)
                 server.bind()

@@ -252,7 +252,11 @@ class GroupActor:
 
     async def operate(self, state: OperatorState, by: str, reason: str) -> None:
         """See `GroupPort.operate`."""
-        await self._step(OperatorStateSet(at=self._now(), state=state, by=by, reason=reason), None)
+        try:
+            await self._step(OperatorStateSet(at=self._now(), state=state, by=by, reason=reason), None)
+        except StaleEpochError as error:
+            self._fail(str(error))
+            raise
 
     async def status(self) -> GroupStatus:
         """See `GroupPort.status`."""

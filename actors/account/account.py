@@ -128,6 +128,7 @@ class AccountActor:
             snapshot_every=tuning.snapshot_every,
         )
         self._ledger.on_durable = self._on_durable
+        self._ledger.on_broken = lambda error: self._on_failure("ledger", error)
         folded = await self._ledger.load()
         self._certainty.resume(self._ledger.book.in_flight())
         _log.info("account_folded", account=self._spec.account, epoch=self._epoch, records=folded)

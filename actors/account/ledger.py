@@ -82,8 +82,12 @@ class Ledger:
         """Why the journal cannot be written just now; empty = it can."""
         self.on_durable: Callable[[Sequence[Entry]], None] | None = None
         """Told what has become durable, whether or not the one who decided it still waits for it."""
+        self.on_broken: Callable[[Exception], None] | None = None
+        """Told once why nothing can be decided any more: whoever asked hears it, too, and may be anybody."""
         self.alongside: Callable[[Sequence[Entry]], Awaitable[Sequence[Pending]]] | None = None
         """Asked, between deciding and the disk, what else goes into the same append. Must not wait for the ledger."""
+        self.owned_at = 0.0
+        """Loop time at which this life was last known to own the journal."""
         self._journal = journal
         self._meter = meter
         self._feed_in_memory = feed_in_memory
@@ -152,6 +156,18 @@ class Ledger:
         loop = asyncio.get_running_loop()
         return [Pending(decide, loop.create_future()) for decide in decisions]
 
+    async def confirm_owner(self) -> None:
+        """Ask the journal whether this life still owns it: whoever was suspended may have been replaced meanwhile.
+
+        Raises:
+            StaleEpochError: another incarnation owns the account; stop for good.
+            JournalError: the journal does not say so.
+        """
+        async with self._lock:
+            asked_at = asyncio.get_running_loop().time()
+            await self._journal.append(())
+            self.owned_at = asked_at
+
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """Return published facts with seq > `after`; wait up to `wait_s` for the first.
 
@@ -218,19 +234,12 @@ class Ledger:
     async def _take_turn(self, turn: Sequence[Pending]) -> None:
         decided = await self._decide_all(turn)
         together = [entry for _, entries in decided for entry in entries]
-        try:
-            if self._broken is not None:
-                # A ghost stumbles over its successor's deeds (a fill of an order that it never sent). Whether it is
-                # one, the journal knows: an append of nothing checks the epoch.
-                await self._journal.append(())
-            elif together:
-                await self._append(together)
-        except JournalError as error:
-            # Overtaken, damaged or closed: all of the turn hear it, and nothing is decided any more.
-            self._broken = error
-        if self._broken is not None:
+        broken = await self._make_durable(together)
+        if broken is not None:
             for each in (*turn, *(each for each, _ in decided)):
-                _fail(each, self._broken)
+                _fail(each, broken)
+            if self.on_broken is not None:
+                self.on_broken(broken)
             return
         for each, entries in decided:
             if not each.durable.done():
@@ -250,6 +259,20 @@ class Ledger:
             joined = await self.alongside([entry for _, entries in decided for entry in entries])
             decided += [(each, entries) for each in joined if (entries := self._decided(each)) is not None]
         return decided
+
+    async def _make_durable(self, together: list[Entry]) -> Exception | None:
+        """Append what a turn has decided; return why nothing can be decided any more, None = it is on the disk."""
+        try:
+            if self._broken is not None:
+                # A ghost stumbles over its successor's deeds (a fill of an order that it never sent). Whether it is
+                # one, the journal knows: an append of nothing checks the epoch.
+                await self._journal.append(())
+            elif together:
+                await self._append(together)
+        except JournalError as error:
+            # Overtaken, damaged or closed: all of the turn hear it.
+            self._broken = error
+        return self._broken
 
     def _decided(self, each: Pending) -> list[Entry] | None:
         """Decide and fold; None when nothing came of it but an error for the one who asked."""
@@ -274,6 +297,8 @@ class Ledger:
     async def _append(self, entries: list[Entry]) -> None:
         while True:
             try:
+                # Before the append, not after: the process may stand still between the disk's answer and this line.
+                asked_at = asyncio.get_running_loop().time()
                 with self._meter.timed("journal_append"):
                     self._seq = await self._journal.append(entries)
             except JournalWriteError as error:
@@ -284,6 +309,7 @@ class Ledger:
                 await asyncio.sleep(_RETRY_S)
                 continue
             self.problem = ""
+            self.owned_at = asked_at
             return
 
     async def _older_facts(self, after: int) -> tuple[NumberedFact, ...]:

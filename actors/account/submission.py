@@ -38,6 +38,9 @@ LANES = (Lane.EXIT, Lane.HEDGE, Lane.ENTRY)
 _TOGETHER = 8
 """Orders made durable together at most. Each takes about a millisecond to sign, and an exit that comes meanwhile waits
 until the batch has left."""
+_OWNED_FOR_S = 0.5
+"""How long after its append a write may still leave unasked. Bytes leave within milliseconds of it; only a process that
+was suspended in between is later, and by then another may own the account."""
 _SIGN_ALONGSIDE_S = 0.1
 """Longest wait for a signature inside an append; it takes milliseconds, but a venue may have to be asked first."""
 _POLL_S = 0.05
@@ -238,6 +241,8 @@ class Submission:
             await asyncio.gather(*(each.durable for each in departure.durable))
             self._taken_out -= {key for key, _ in departure.writes}
             for key, write in departure.writes:
+                if asyncio.get_running_loop().time() - self._ledger.owned_at > _OWNED_FOR_S:
+                    await self._ledger.confirm_owner()
                 try:
                     answer = await self._venue.transmit(write)
                 except (Unreachable, RateLimited, OutcomeUnknown, Rejected) as error:

@@ -44,6 +44,19 @@ async def check_streams(store: JournalStore, desired: Desired) -> None:
         await store.owner(stream)
 
 
+async def who_owns(store: JournalStore, desired: Desired) -> str:
+    """Say, one line each, who owns the supervision and every actor of these settings, as the journal has it."""
+    lines = []
+    for stream in (STREAM, *(wish.stream for wish in desired.wishes())):
+        try:
+            epoch, holder = await store.owner(stream)
+        except JournalError as error:
+            lines.append(f"  {stream}: {error}")
+        else:
+            lines.append(f"  {stream}: " + (f"epoch {epoch}, claimed by {holder}" if epoch else "nobody"))
+    return "\n".join(["Who owns what:", *lines])
+
+
 class TakenOverError(Exception):
     """Another supervisor owns these actors now."""
 

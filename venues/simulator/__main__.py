@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with suppress(OSError):
             sys.stderr.write(f"simulator: {error}\n")
             sys.stderr.flush()
-        return DISK_ERROR if isinstance(error.__cause__, OSError) else USAGE_ERROR
+        full = isinstance(error, StateFileError) and isinstance(error.__cause__, OSError)
+        return DISK_ERROR if full else USAGE_ERROR
 
 
 def describe(simulation: Simulation) -> dict[str, Any]:

@@ -215,6 +215,7 @@ async def test_an_overtaken_life_stops_itself(bench):
     with pytest.raises(Exception, match="overtaken"):
         await bench.send(ghost, order(1))
     assert bench.orders_at_venue() == 0
+    assert "overtaken" in ghost.ended.result(), "it ends, though nobody but its caller has heard"
 
 
 async def test_a_fill_by_somebody_else_freezes_entries_and_leaves_exits_free(bench):

@@ -16,6 +16,9 @@ LONGEST_WAIT_S: Final = 60.0
 EXIT_PACE_S: Final = 1.0
 """Even when the venue has said that we come too often, an exit may try once in this time. Refused again, it has done no
 harm; a way out that waits for a number which somebody else chose is no way out."""
+EXIT_OVERDRAFT_S: Final = 5.0
+"""With the whole budget spent an exit may still try once in this time: what we have counted may not be what the venue
+has, and a refusal does no harm. Twelve a minute are too few to be taken for an attack."""
 NO_ROOM_WAIT_S: Final = 0.25
 """Wait after a write other than an exit found its lane's budget gone: room comes back bit by bit."""
 _WAIT_DIGITS: Final = 9
@@ -32,7 +35,7 @@ class _Waiter:
 
 
 class LaneBudget:
-    """Grants at most `limit` weight in any `window_s` seconds.
+    """Grants at most `limit` weight in any `window_s` seconds, but for an exit now and then (`EXIT_OVERDRAFT_S`).
 
     Each lane leaves the reserves of all more urgent lanes untouched, and never passes a more urgent lane that waits.
     Time is the running event loop's.
@@ -69,7 +72,8 @@ class LaneBudget:
         self._spent: deque[tuple[float, float]] = deque()
         self._used = 0.0
         self._penalised_until = float("-inf")
-        self._exit_at = float("-inf")
+        self._exit_since = float("-inf")
+        """When the last exit left, or the venue last held us back: exits keep their distance from it."""
         self._waiting: dict[Lane, deque[_Waiter]] = {lane: deque() for lane in _PRIORITY}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -124,7 +128,9 @@ class LaneBudget:
         self._forget(now)
         left = {lane: max(0.0, self._ceiling[lane] - self._used) for lane in _PRIORITY}
         if now < self._penalised_until:
-            return dict.fromkeys(_PRIORITY, 0.0) | {Lane.EXIT: min(1.0, left[Lane.EXIT]) * (now >= self._exit_at)}
+            left = dict.fromkeys(_PRIORITY, 0.0)
+        if left[Lane.EXIT] < 1 and self._fits(Lane.EXIT, 1.0):
+            left[Lane.EXIT] = 1.0
         return left
 
     def penalise(self, retry_after_s: float) -> None:
@@ -134,7 +140,7 @@ class LaneBudget:
         """
         now = self._now()
         self._penalised_until = max(self._penalised_until, now + bounded_wait_s(retry_after_s))
-        self._exit_at = max(self._exit_at, now + EXIT_PACE_S)
+        self._exit_since = now
         self._serve()
 
     def _now(self) -> float:
@@ -143,15 +149,22 @@ class LaneBudget:
     def _fits(self, lane: Lane, weight: float) -> bool:
         now = self._now()
         self._forget(now)
-        free = now >= self._penalised_until or (lane is Lane.EXIT and now >= self._exit_at)
-        return free and self._used + weight <= self._ceiling[lane]
+        if lane is Lane.EXIT:
+            return now >= self._exit_since + self._exit_distance_s(weight)
+        return now >= self._penalised_until and self._used + weight <= self._ceiling[lane]
+
+    def _exit_distance_s(self, weight: float) -> float:
+        """Return how far an exit keeps from the one before it, at this moment."""
+        if self._used + weight > self._ceiling[Lane.EXIT]:
+            return EXIT_OVERDRAFT_S
+        return EXIT_PACE_S if self._now() < self._penalised_until else 0.0
 
     def _spend(self, lane: Lane, weight: float) -> None:
         now = self._now()
         self._spent.append((now, weight))
         self._used += weight
         if lane is Lane.EXIT:
-            self._exit_at = now + EXIT_PACE_S
+            self._exit_since = now
 
     def _forget(self, now: float) -> None:
         while self._spent and self._spent[0][0] + self._window_s <= now:
@@ -180,7 +193,10 @@ class LaneBudget:
 
     def _free_at(self, lane: Lane, weight: float) -> float:
         excess = self._used + weight - self._ceiling[lane]
-        moment = min(self._penalised_until, self._exit_at) if lane is Lane.EXIT else self._penalised_until
+        moment = self._penalised_until
+        if lane is Lane.EXIT:
+            # What it would keep now is the most it will have to; as room comes back it is looked at again.
+            return self._exit_since + self._exit_distance_s(weight)
         for at, spent in self._spent:
             if excess <= 0:
                 break

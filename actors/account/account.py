@@ -30,6 +30,7 @@ from actors.meter import Meter
 from actors.tasks import Tasks
 from strategies.domain.account import AccountMode, Balance, LegObservation, ReportedPosition
 from strategies.domain.ids import InstrumentId, Timestamp
+from strategies.domain.order import Lane
 from strategies.domain.quote import Quote
 from venues.errors import VenueError
 from venues.registry import build_venue
@@ -230,9 +231,11 @@ class AccountActor:
         else:
             instrument = venue.instrument(instrument_id)
             bound = self._spec.tuning.observe_timeout_s
+            room = venue.status().budget_left.get(Lane.READ, 1.0) >= 1.0
+            balance_bound = bound if room else self._spec.tuning.observe_balance_s
             answers = await asyncio.gather(
                 _within(bound, lookout.look_at_position),
-                _within(bound, lambda: venue.balance(instrument_id)),
+                _within(balance_bound, lambda: venue.balance(instrument_id)),
                 _within(bound, lambda: venue.quote(instrument_id)),
                 return_exceptions=True,
             )

@@ -44,6 +44,8 @@ _log = structlog.get_logger(__name__)
 
 _MS = 1_000
 
+_JUST_AFTER_S = 0.1
+"""A look at the moment of expiry comes this much later, so that no rounding makes it too early."""
 READ_ERRORS = (Unreachable, Malformed, RateLimited, Rejected)
 """All that a read may raise; each means: no answer, ask again later."""
 
@@ -290,12 +292,19 @@ class Lookout:
         following = self._tuning.resting_look_s if resting else min(2 * wait, self._tuning.look_backoff_max_s)
         if order_id in self.old.named:
             resting, following = True, self._tuning.too_old_look_s
-        self._looks[order_id] = (asyncio.get_running_loop().time() + (following if resting else wait), following)
+        pause = min(following if resting else wait, self._until_expired_s(identity))
+        self._looks[order_id] = (asyncio.get_running_loop().time() + pause, following)
         self._meter.count("order_lookups")
         try:
             await self._judge(record, identity)
         except READ_ERRORS as error:
             _log.info("lookup_without_answer", order_id=order_id, error=str(error))
+
+    def _until_expired_s(self, identity: WriteIdentity) -> float:
+        """Return the time until the write can be proven dead by its expiry: that moment is worth a look of its own."""
+        allowed_at = identity.expires_at + self._venue.capabilities.clock_skew_s * _MS
+        left_s = (allowed_at - self._now()) / _MS
+        return left_s + _JUST_AFTER_S if left_s > 0 else float("inf")
 
     async def _judge(self, record: OrderRecord, identity: WriteIdentity) -> None:
         order_id = record.request.order_id

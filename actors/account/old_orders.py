@@ -6,12 +6,15 @@ entries stop and a person is called.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
+from actors.account.book import Book
 from actors.account.ledger import Ledger
 from actors.account.spec import AccountTuning
 from actors.account.state import OrderRecord
+from actors.journal.protocol import Entry
 from actors.meter import Meter
 from strategies.domain.ids import OrderId, Timestamp
 from venues.venue import FillReport, Now, Venue, WriteIdentity
@@ -73,11 +76,21 @@ class OldOrders:
             return
         self._name(record.request.order_id, age_s, seen)
 
+    async def settle(self, by: str) -> None:
+        """End every order that has a name, on a person's word: `by` has looked at the venue's page.
+
+        None of them can land any more. A fill that shows up later all the same is folded, as any late fill is.
+        """
+        for order_id, seen in list(self.named.items()):
+            proof = f"{by} has looked at the venue; last seen: {seen}"
+            await self._ledger.commit(partial(_concluded_by, order_id=order_id, proof=proof, at=self._now()))
+            self.forget(order_id)
+
     def forget(self, order_id: OrderId) -> None:
         """Note that the order has ended, or has shown itself."""
         self._gone_at.pop(order_id, None)
         if self.named.pop(order_id, None) is not None:
-            _log.warning("old_order_is_known_again", order_id=order_id)
+            _log.warning("order_no_longer_too_old", order_id=order_id)
 
     async def _concluded(self, record: OrderRecord, identity: WriteIdentity, seen: str) -> bool:
         """End an order that was executed, does not rest, and whose fills have all been read. False = it rests."""
@@ -111,3 +124,7 @@ class OldOrders:
         )
         _log.critical("order_too_old", order_id=order_id, age_s=age_s, seen=seen)
         self._freeze(reason)
+
+
+def _concluded_by(book: Book, *, order_id: OrderId, proof: str, at: Timestamp) -> list[Entry]:
+    return book.decide_concluded(order_id, proof, at)

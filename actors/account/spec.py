@@ -57,6 +57,11 @@ class AccountTuning(Value):
         default=30.0, gt=0, description="how often position and fills are compared with the venue without being asked"
     )
     observe_timeout_s: float = Field(default=4.0, gt=0, description="a look that takes longer counts as no answer")
+    observe_balance_s: float = Field(
+        default=0.5,
+        gt=0,
+        description="the same for the balance while the budget for reads is spent: who gets out must not wait for it",
+    )
     stale_nonce_retries: int = Field(
         default=5, ge=0, description="how often one order may be signed again because only its nonce was refused"
     )

@@ -18,6 +18,7 @@ import structlog
 
 from actors.account.book import DONE, Book
 from actors.account.ledger import Decide, Ledger, Pending
+from actors.account.rests import Rests
 from actors.account.spec import AccountTuning
 from actors.account.state import EntryKind, OtherWrite, OwnWrite
 from actors.journal.protocol import Entry
@@ -27,8 +28,7 @@ from strategies.domain.account import AccountMode
 from strategies.domain.commands import CancelAllOrders, SetLeverage
 from strategies.domain.ids import InstrumentId, OrderId, Timestamp
 from strategies.domain.order import Lane
-from venues.errors import Malformed, OutcomeUnknown, RateLimited, Rejected, Unreachable, VenueError
-from venues.rate_limit import EXIT_PACE_S, bounded_wait_s
+from venues.errors import Malformed, OutcomeUnknown, RateLimited, Rejected, Unreachable
 from venues.venue import Ack, Now, PreparedWrite, Venue, WriteIdentity
 
 _log = structlog.get_logger(__name__)
@@ -97,7 +97,7 @@ class Submission:
         self._signing = asyncio.Lock()
         """Held from the first signature of a departure until it stands in line: nonces leave in their order."""
         self._doubt = True  # a new life knows no nonce
-        self._pause_until = dict.fromkeys(LANES, 0.0)
+        self._rests = Rests(tuning)
 
     def lengths(self) -> dict[Lane, int]:
         """Return how many writes wait in each lane."""
@@ -168,7 +168,7 @@ class Submission:
         for lane in LANES if mode is AccountMode.ARMED else (Lane.EXIT,):
             if lane is Lane.ENTRY and self._deaf:
                 continue  # nothing opens risk while we might not hear what it does
-            if self._queues[lane] and budget.get(lane, 1.0) >= 1.0 and not self._pausing(lane):
+            if self._queues[lane] and budget.get(lane, 1.0) >= 1.0 and not self._rests.holds(lane):
                 return lane
         return None
 
@@ -228,8 +228,9 @@ class Submission:
                 await self._venue.resync(lane)
             except (Unreachable, Malformed, RateLimited) as error:
                 self._doubt = True
-                self._pause_for(error)
+                self._rests.after(error)
                 return False
+        self._rests.recovered()
         self._meter.count("nonce_resyncs")
         return True
 
@@ -324,7 +325,7 @@ class Submission:
                 self._doubt = True
                 for left in keys[place:]:
                     self._push(left, lane)
-                self._pause_for(error)
+                self._rests.after(error)
                 break
             else:
                 if write is not None:
@@ -407,7 +408,7 @@ class Submission:
             # Nothing happened at the venue: the same write may go again, signed anew.
             self._doubt = True
             self._meter.count("rate_limited" if isinstance(error, RateLimited) else "unreachable")
-            self._pause_for(error)
+            self._rests.after(error)
             await self._ledger.commit(lambda book: book.decide_discarded(key, self._now()))
             self._offer(key, lane)
         except OutcomeUnknown as error:
@@ -423,6 +424,7 @@ class Submission:
             self.wake()
 
     async def _on_ack(self, key: str, ack: Ack) -> None:
+        self._rests.recovered()
         if self._ledger.book.order(OrderId(key)) is None:
             await self._settle_other(key, "")
         else:
@@ -492,19 +494,6 @@ class Submission:
         if (place, key) not in self._queues[lane]:
             heapq.heappush(self._queues[lane], (place, key))
         self.wake()
-
-    def _pause_for(self, error: VenueError) -> None:
-        """Rest as the venue asks. Exits do not: refused again they have done no harm, and they keep a pace of ours."""
-        asked_s = error.retry_after_s if isinstance(error, RateLimited) else self._tuning.reconnect_first_s
-        self._pause(bounded_wait_s(asked_s), exits_s=min(bounded_wait_s(asked_s), EXIT_PACE_S))
-
-    def _pause(self, seconds: float, *, exits_s: float) -> None:
-        now = asyncio.get_running_loop().time()
-        for lane, until in self._pause_until.items():
-            self._pause_until[lane] = max(until, now + (exits_s if lane is Lane.EXIT else seconds))
-
-    def _pausing(self, lane: Lane) -> bool:
-        return asyncio.get_running_loop().time() < self._pause_until[lane]
 
 
 def _deny_unsent(book: Book, *, order_id: OrderId, at: Timestamp) -> list[Entry]:

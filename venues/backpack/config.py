@@ -38,10 +38,11 @@ class BackpackVenueConfig(BaseModel):
         default=600, ge=60, description="requests a minute of one account; support names 2000 for all of one address"
     )
     window_ms: int = Field(
-        default=5_000,
+        default=2_000,
         ge=500,
         le=60_000,
-        description="ms a signed request stays valid; short, so that certainty is near",
+        description="ms a signed request stays valid; short, so that certainty about a lost one is near. One that is "
+        "longer on its way is refused, and decided anew",
     )
     clock_skew_s: float = Field(
         default=3.0,

@@ -95,7 +95,14 @@ class Budget:
 
     async def read(self, path: str, lane: Lane) -> None:
         """Wait until `path` may be asked on `lane`."""
-        await self._reads.acquire(lane, WEIGHTS.get(path, _DEFAULT_WEIGHT) if self._weighted else _LOW_BUDGET_WEIGHT)
+        await self._reads.acquire(lane, self._weight(path))
+
+    def may_read(self, path: str) -> bool:
+        """Say whether `path` may be asked at this moment, on the lane of reads."""
+        return self._reads.left()[Lane.READ] >= self._weight(path)
+
+    def _weight(self, path: str) -> float:
+        return WEIGHTS.get(path, _DEFAULT_WEIGHT) if self._weighted else _LOW_BUDGET_WEIGHT
 
     async def send(self, lane: Lane, *, counted: bool = True) -> None:
         """Take the budget of one transaction; `counted` = it uses volume quota (all but single cancels).

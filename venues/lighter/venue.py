@@ -22,6 +22,7 @@ from venues.lighter.orders import HttpLine, WebSocketLine
 from venues.lighter.parse import (
     AccountStatement,
     Market,
+    flat,
     parse_account,
     parse_markets,
     parse_touch,
@@ -56,6 +57,7 @@ _WRITE_LIFE_S = 600.0
 _FEED_LIMIT = 10_000
 """Events that may wait for the account's one reader; more means that it hangs, and then it is told of the loss."""
 _MS_PER_S = 1000
+_ACCOUNT_PATH = "/api/v1/account"
 
 T = TypeVar("T")
 
@@ -338,10 +340,19 @@ class LighterVenue:
         return statement.balance(self._markets[instrument_id].scale.market_index, at)
 
     async def position(self, instrument_id: InstrumentId) -> ReportedPosition:
-        """Return the venue's statement of the position; a complete answer without this market says flat."""
+        """Return the venue's statement of the position; a complete answer without this market says flat.
+
+        With nothing left for reads just now it is asked for over the stream: whoever gets out must not wait a minute to
+        be told that he is out.
+        """
         at = self._now()
+        market = self._markets[instrument_id].scale.market_index
+        stream = self._stream
+        if stream is not None and not stream.deaf and not self._budget.may_read(_ACCOUNT_PATH):
+            positions = await stream.positions(self._config.read_timeout_s)
+            return positions.get(market, flat(at))
         statement = await self._statement()
-        return statement.position(self._markets[instrument_id].scale.market_index, at)
+        return statement.position(market, at)
 
     async def quote(self, instrument_id: InstrumentId) -> Quote:
         """Return the market as the stream shows it; what is old is fetched."""
@@ -359,7 +370,7 @@ class LighterVenue:
         return Quote(bid=bid, ask=ask, mark=mark, at=now, mark_at=now if mark else Timestamp(0))
 
     async def _statement(self) -> AccountStatement:
-        """Ask for the account. Questions of the same moment share one answer; none joins one that is on its way."""
+        """Ask for the account. Questions share one answer until it has left; none joins one that is on its way."""
         self._open_rest()
         if self._asking is None:
             self._asking = self._background.start("account", self._ask_account())
@@ -367,7 +378,10 @@ class LighterVenue:
 
     async def _ask_account(self) -> AccountStatement:
         await asyncio.sleep(0)
-        self._asking = None
+        try:
+            await self._budget.read(_ACCOUNT_PATH, Lane.READ)
+        finally:
+            self._asking = None
         at = self._now()
         body = await _asked(self._open_rest().account())
         return parse_account(body, self._account.account_index, at)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from strategies.domain.account import AccountMode
 from strategies.domain.events import AccountModeChanged, Filled, OrderClosed, OrderOutcomeUnknown, OrderRejected
 from strategies.domain.order import OrderType, TimeInForce
-from tests.actors.account.conftest import order, until
+from tests.actors.account.conftest import ETH, order, until
 from venues.simulator.faults import Fault, FaultKind
 from venues.venue import Certainty, Verdict
 
@@ -98,6 +98,24 @@ async def test_an_order_that_shows_itself_at_last_loses_the_name(bench, monkeypa
     assert bench.bought() == Decimal(1)
 
 
+async def test_a_person_may_end_an_order_that_has_a_name(bench, monkeypatch):
+    """Who has looked says so; the order ends with the fills that are known, and a late one is folded all the same."""
+    _blind(bench, monkeypatch, Verdict(certainty=Certainty.OPEN, proof="tx-pending"))
+    actor = await bench.start(reconcile_every_s=60, **SOON)
+    await bench.send(actor, order(1))
+    await until(lambda: actor._meter.counters.get("orders_too_old", 0) == 1, "the name")
+    await actor._lookout.old.settle("operator:somebody")
+    (end,) = await bench.event(actor, OrderClosed)
+    assert (end.status, end.filled) == ("CANCELED", Decimal(0))
+    assert "operator:somebody has looked" in end.proof
+    assert (await actor.status()).too_old == {}
+    assert not actor.book.in_flight()
+    await actor._lookout.catch_up()
+    assert actor.book.believed(ETH) == Decimal(1)
+    await actor._lookout.old.settle("operator:somebody")
+    assert len(await bench.event(actor, OrderClosed)) == 1
+
+
 async def test_a_young_order_is_asked_about_in_peace(bench, monkeypatch):
     """Within the life of a write nothing is named and nothing is concluded."""
     _blind(bench, monkeypatch, Verdict(certainty=Certainty.EXECUTED, proof="tx-executed"))
@@ -140,3 +158,15 @@ async def test_the_clock_of_an_order_runs_on_through_a_restart(bench, monkeypatc
     histogram = (await successor.status()).histograms["certainty"]
     assert sum(histogram.counts) == 1
     assert histogram.total > 0.1
+
+
+async def test_a_lost_order_is_looked_at_in_the_moment_it_expires(bench, monkeypatch):
+    """However far apart the looks have become, the one that can prove it dead comes when its window has closed."""
+    monkeypatch.setattr("venues.simulator.in_process._WRITE_LIFE_MS", 1_000)
+    actor = await bench.start(look_backoff_s=10.0, look_backoff_max_s=60.0)
+    bench.floor.faults.add(Fault(FaultKind.RESET, "lighter", "1", "order"))
+    await bench.send(actor, order(1))
+    (dead,) = await bench.event(actor, OrderRejected)
+    assert dead.code == "proven-dead"
+    # Window and allowance of 1.5 s, and the look just after it.
+    assert (await actor.status()).histograms["certainty"].total < 3

@@ -104,7 +104,9 @@ class GroupActorSpec(Value):
         "now on, so that neither a long history nor one that replays otherwise stands between it and what it does",
     )
     snapshot_every: int = Field(
-        default=SNAPSHOT_EVERY, gt=0, description="journal records between two snapshots: a restart folds at most so many"
+        default=SNAPSHOT_EVERY,
+        gt=0,
+        description="journal records between two snapshots; a restart folds no more",
     )
     debug: bool = False
 

@@ -351,7 +351,10 @@ class AccountActor:
             await ledger.commit(lambda book, key=key: book.decide_interrupted(key, self._now()))  # type: ignore[misc]
 
     def _on_durable(self, entries: Sequence[Entry]) -> None:
-        """Queue what was taken, watch over what is leaving. Not left to the caller of `submit`: it may be gone before the append has ended."""
+        """Queue what was taken, watch over what is leaving.
+
+        Not left to the caller of `submit`: it may be gone before the append has ended.
+        """
         kinds = {entry.kind for entry in entries}
         if self._submission is not None and EntryKind.TAKEN in kinds:
             self._submission.enqueue_waiting()

@@ -120,7 +120,7 @@ class Ledger:
         return FactBatch(facts=await self._older_facts(after))
 
     def _queue(self, decide: Decide) -> "asyncio.Future[list[Entry]]":
-        """Wait for a turn. A caller that is cancelled takes back what has not been decided; a turn goes on without it."""
+        """Wait for a turn. A cancelled caller takes back what has not been decided; a turn under way goes on."""
         each = _Waiting(decide, asyncio.get_running_loop().create_future())
         self._waiting.append(each)
         if self._writer is None:

@@ -100,6 +100,8 @@ REQUESTS = (
     "order_lookup",
 )
 """Requests that can fail; orders more often than the rest."""
+CALLS = ("submit", "any")
+"""Which of the group's calls to an account is hit: commands are rare beside questions, and matter most."""
 CHANNELS = ("orders", "fills", "fills", "positions")
 _OF_STREAMS = frozenset(
     {
@@ -111,6 +113,7 @@ _OF_STREAMS = frozenset(
         Trouble.STREAM_FROZEN,
     }
 )
+OF_CALLS = frozenset({Trouble.CALL_LOST, Trouble.CALL_ANSWER_LOST, Trouble.CALL_TWICE, Trouble.CALL_LATE})
 _ACTORS = (GROUP, GROUP, *VENUE_OF)
 _STORM_LENGTHS = (0, 6, 14, 28, 50)
 """Troubles in one seed: one seed in five is calm, and the wildest have ten a second."""
@@ -126,7 +129,7 @@ class Happening:
     target: str
     """An account, a venue's account, or the group."""
     action: str
-    """A request, a channel or an operator's word, where the trouble needs one."""
+    """A request, a channel, a call or an operator's word, where the trouble needs one."""
     size: float
     """From 0 to 1: how long, how far, how much; each trouble reads it in its own unit."""
     steps: int
@@ -206,6 +209,8 @@ def _happening(dice: Random, calm_at_s: float) -> Happening:
         target = dice.choice(_ACTORS)
     elif trouble in _OF_STREAMS:
         action = dice.choice(CHANNELS)
+    elif trouble in OF_CALLS:
+        action = dice.choice(CALLS)
     elif trouble is Trouble.OPERATOR:
         action = dice.choice(list(OperatorState)).value
     elif trouble in {Trouble.LOST_ANSWER, Trouble.SERVER_ERROR_AFTER} and dice.random() < 0.5:  # noqa: PLR2004 - half

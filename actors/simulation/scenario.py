@@ -168,7 +168,7 @@ def draw_scenario(seed: int) -> Scenario:
         disk_latency_s=dice.choice((0.0, 0.001, 0.01)),
         line_latency_s=dice.choice((0.0005, 0.005)),
         taker_delay_ms=dice.choice((0, 20, 300)),
-        snapshot_every=dice.choice((4, 25, 2_000)),
+        snapshot_every=dice.choice((12, 50, 2_000)),
         feed_in_memory=dice.choice((3, 2_000)),
         happenings=tuple(sorted((_happening(dice, calm_at_s) for _ in range(count)), key=lambda each: each.at_s)),
         calm_at_s=calm_at_s,

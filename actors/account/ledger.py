@@ -5,7 +5,7 @@ what they decided in one append: the disk is asked once for many, and under load
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -33,7 +33,9 @@ Decide = Callable[[Book], list[Entry]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
+class Pending:
+    """One decision on its way to the disk; `durable` ends with its entries, or with the error that kept them off it."""
+
     decide: Decide
     durable: "asyncio.Future[list[Entry]]"
 
@@ -51,12 +53,14 @@ class Ledger:
         """Why the journal cannot be written just now; empty = it can."""
         self.on_durable: Callable[[Sequence[Entry]], None] | None = None
         """Told what has become durable, whether or not the one who decided it still waits for it."""
+        self.alongside: Callable[[Sequence[Entry]], Awaitable[Sequence[Pending]]] | None = None
+        """Asked, between deciding and the disk, what else goes into the same append. Must not wait for the ledger."""
         self._journal = journal
         self._meter = meter
         self._feed_in_memory = feed_in_memory
         self._snapshot_every = snapshot_every
         self._tasks = tasks
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[Pending] = []
         self._wanted = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._broken: Exception | None = None
@@ -96,11 +100,29 @@ class Ledger:
         Raises:
             StaleEpochError: another incarnation owns the account; stop for good.
         """
-        return await self._queue(decide)
+        (mine,) = self.commit_soon((decide,))
+        return await mine.durable
 
     async def commit_all(self, decisions: Sequence[Decide]) -> list[list[Entry]]:
         """Do the same for several decisions at once, each on the book as the ones before it leave it."""
-        return await asyncio.gather(*[self._queue(decide) for decide in decisions])
+        # A caller that is cancelled takes back what has not been decided; a turn under way goes on without it.
+        return await asyncio.gather(*(each.durable for each in self.commit_soon(decisions)))
+
+    def commit_soon(self, decisions: Sequence[Decide]) -> list[Pending]:
+        """Put decisions into the next turn, at once and in this order; the futures tell when they are durable."""
+        mine = self.pending(decisions)
+        if mine:
+            self._waiting += mine
+            if self._writer is None:
+                self._writer = self._tasks.start("ledger", self._write())
+                self._writer.add_done_callback(self._left_off)
+            self._wanted.set()
+        return mine
+
+    def pending(self, decisions: Sequence[Decide]) -> list[Pending]:
+        """Return decisions as `alongside` returns them."""
+        loop = asyncio.get_running_loop()
+        return [Pending(decide, loop.create_future()) for decide in decisions]
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """Return published facts with seq > `after`; wait up to `wait_s` for the first."""
@@ -118,16 +140,6 @@ class Ledger:
             published = self._published + 1 - at_hand[0].seq
             return FactBatch(facts=tuple(at_hand[first : min(published, first + _BATCH)]))
         return FactBatch(facts=await self._older_facts(after))
-
-    def _queue(self, decide: Decide) -> "asyncio.Future[list[Entry]]":
-        """Wait for a turn. A cancelled caller takes back what has not been decided; a turn under way goes on."""
-        each = _Waiting(decide, asyncio.get_running_loop().create_future())
-        self._waiting.append(each)
-        if self._writer is None:
-            self._writer = self._tasks.start("ledger", self._write())
-            self._writer.add_done_callback(self._left_off)
-        self._wanted.set()
-        return each.durable
 
     async def snapshot_if_due(self) -> None:
         """Keep a snapshot when enough has been written since the last one."""
@@ -166,9 +178,13 @@ class Ledger:
         for each in left:
             _fail(each, JournalError(_ENDED))
 
-    async def _take_turn(self, turn: Sequence[_Waiting]) -> None:
+    async def _take_turn(self, turn: Sequence[Pending]) -> None:
         decided = [(each, entries) for each in turn if (entries := self._decided(each)) is not None]
         together = [entry for _, entries in decided for entry in entries]
+        if self.alongside is not None and together and self._broken is None:
+            joined = await self.alongside(together)
+            decided += [(each, entries) for each in joined if (entries := self._decided(each)) is not None]
+            together = [entry for _, entries in decided for entry in entries]
         try:
             if together:
                 await self._append(together)
@@ -190,7 +206,7 @@ class Ledger:
             self._news.set()
             self._news = asyncio.Event()
 
-    def _decided(self, each: _Waiting) -> list[Entry] | None:
+    def _decided(self, each: Pending) -> list[Entry] | None:
         """Decide and fold; None when nothing came of it but an error for the one who asked."""
         if each.durable.done():
             return None
@@ -237,6 +253,6 @@ class Ledger:
             del facts[: -self._feed_in_memory]
 
 
-def _fail(each: _Waiting, error: Exception) -> None:
+def _fail(each: Pending, error: Exception) -> None:
     if not each.durable.done():
         each.durable.set_exception(error)

@@ -1,6 +1,7 @@
 """Planted faults: each breaks one promise somewhere in the production code, as a careless change would."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -82,17 +83,12 @@ def count_a_fill_twice(patch: pytest.MonkeyPatch) -> None:
 
 def act_before_the_journal(patch: pytest.MonkeyPatch) -> None:
     """An order's bytes leave while its identity is still being written."""
-    commit_all = Ledger.commit_all
+    line_up = Submission._line_up
 
-    async def hasty(ledger, decisions):
-        ledger._tasks.start("late", _drop(commit_all(ledger, decisions)))
-        return [[] for _ in decisions]
+    def hasty(submission, departure):
+        line_up(submission, replace(departure, durable=()))
 
-    patch.setattr(Ledger, "commit_all", hasty)
-
-
-async def _drop(work) -> None:
-    await work
+    patch.setattr(Submission, "_line_up", hasty)
 
 
 def take_a_message_twice(patch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ from strategies.domain.model import Value
 from strategies.domain.money import ZERO
 from strategies.domain.order import OrderRequest
 from strategies.domain.position import FillCause
+from strategies.liquidation_hedge.state import BALANCER, Purpose
 from strategies.machine import GroupView, Machine
 from strategies.registry import build_machine
 from venues.simulator.model import OrderRow, TradeRow
@@ -108,8 +109,15 @@ def judge(world: World) -> list[str]:
     records = world.disk.store.records(stream_of(GROUP))
     wanted = _wanted(record for record in records if record.kind == STEP and _ORDERS in record.body)
     found.extend(_judge_exposure(world, wanted))
+    executed: dict[OrderId, Decimal] = {}
     for account in VENUE_OF:
-        found.extend(_judge_account(world, account, wanted.get(AccountId(account), {})))
+        told = _read(world, account)
+        prepared = _prepared(world, account, told)
+        truth = _truth(world, account, {client_id: order_id for client_id, (order_id, _) in prepared.items()})
+        executed.update(truth.executed)
+        found.extend(_judge_account(world, account, wanted.get(AccountId(account), {}), told, prepared))
+        found.extend(judge_facts(account, [*_facts(told)], truth))
+    found.extend(judge_hedges([order for orders in wanted.values() for order in orders.values()], executed))
     if world.scenario.seed % REPLAY_EVERY == 0:
         found.extend(_judge_replay(world))
     return found
@@ -143,9 +151,29 @@ def _judge_exposure(world: World, wanted: dict[AccountId, dict[OrderId, OrderReq
             yield f"{account} held {held}, the largest order was {largest}"
 
 
-def _judge_account(world: World, account: str, wanted: dict[OrderId, OrderRequest]) -> Iterator[str]:
-    records = _read(world, account)
-    prepared = _prepared(world, account, records)
+def judge_hedges(wanted: Iterable[OrderRequest], executed: Mapping[OrderId, Decimal]) -> Iterator[str]:
+    """No hedge was larger than what its cycle's entries had filled, and dust: a wish is no fill."""
+    entered: dict[str, Decimal] = {}
+    hedges: list[tuple[str, OrderRequest]] = []
+    for order in wanted:
+        cycle, leg, purpose = order.order_id.split(":")[1:4]
+        if leg == BALANCER and purpose == Purpose.ENTRY:
+            entered[cycle] = entered.get(cycle, ZERO) + executed.get(order.order_id, ZERO)
+        elif purpose == Purpose.HEDGE:
+            hedges.append((cycle, order))
+    for cycle, order in hedges:
+        filled = entered.get(cycle, ZERO)
+        if order.quantity > filled + DUST:
+            yield f"{order.order_id} hedges {order.quantity}, entries of the cycle filled {filled}"
+
+
+def _judge_account(
+    world: World,
+    account: str,
+    wanted: dict[OrderId, OrderRequest],
+    records: list[Read],
+    prepared: dict[ClientOrderId, tuple[OrderId, float]],
+) -> Iterator[str]:
     yield from _judge_arrivals(world, account, prepared)
     floor = world.market.floor_of(account)
     orders_of: dict[ClientOrderId, OrderId] = {client_id: order_id for client_id, (order_id, _) in prepared.items()}
@@ -164,7 +192,6 @@ def _judge_account(world: World, account: str, wanted: dict[OrderId, OrderReques
     for trade in floor.exchange.trades(account, symbol=SYMBOLS[VENUE_OF[account]]):
         yield from _judge_trade(world, account, trade)
     yield from _judge_memory(world, account, records)
-    yield from judge_facts(account, [*_facts(records)], _truth(world, account, orders_of))
     yield from _judge_messages(account, records)
 
 
@@ -230,8 +257,12 @@ def _judge_memory(world: World, account: str, records: list[Read]) -> Iterator[s
     if living is None:
         return
     book = Book(AccountId(account))
-    for record, body in records:
-        book.apply(Entry(kind=record.kind, at=record.at, body=record.body, meaning=body))
+    try:
+        for record, body in records:
+            book.apply(Entry(kind=record.kind, at=record.at, body=record.body, meaning=body))
+    except Exception as error:  # noqa: BLE001 - whatever it is: a successor would die of it at every start
+        yield f"{account}: the journal cannot be folded: {error!r}"
+        return
     at_hand = len(living.book.state.facts)  # the living one has forgotten the older ones
     book.state.facts = book.state.facts[len(book.state.facts) - at_hand :]
     if book.state != living.book.state:

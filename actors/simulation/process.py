@@ -9,7 +9,7 @@ from actors.actor import AccountStatus, ActorUnreachableError, Envelope, FactBat
 from actors.group import GroupActor
 from actors.journal.protocol import JournalError
 from actors.simulation.disk import Writers
-from actors.simulation.scenario import Trouble
+from actors.simulation.scenario import Happening, Trouble
 from strategies.domain.account import LegObservation
 from strategies.domain.ids import InstrumentId
 from venues.simulator.in_process import InProcessVenue
@@ -115,8 +115,8 @@ class Process:
 class LineTroubles(Protocol):
     """What may go wrong with calls to one account."""
 
-    def next_call_trouble(self, account: str) -> tuple[Trouble, float] | None:
-        """Return what happens to the next call, and how much of it; None = nothing."""
+    def next_call_trouble(self, account: str, call: str) -> Happening | None:
+        """Return what happens to this call; None = nothing."""
 
 
 class Line:
@@ -131,23 +131,23 @@ class Line:
 
     async def submit(self, envelope: Envelope) -> Receipt:
         """See `AccountPort.submit`."""
-        return await self._call(lambda: self._actor.submit(envelope))
+        return await self._call("submit", lambda: self._actor.submit(envelope))
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """See `AccountPort.facts`."""
-        return await self._call(lambda: self._actor.facts(after, wait_s))
+        return await self._call("facts", lambda: self._actor.facts(after, wait_s))
 
     async def observe(self, instrument_id: InstrumentId) -> LegObservation:
         """See `AccountPort.observe`."""
-        return await self._call(lambda: self._actor.observe(instrument_id))
+        return await self._call("observe", lambda: self._actor.observe(instrument_id))
 
     async def status(self) -> AccountStatus:
         """See `AccountPort.status`."""
-        return await self._call(self._actor.status)
+        return await self._call("status", self._actor.status)
 
-    async def _call(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        found = self._troubles.next_call_trouble(self._process.name)
-        trouble, size = found or (None, 0.0)
+    async def _call(self, name: str, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        found = self._troubles.next_call_trouble(self._process.name, name)
+        trouble, size = (None, 0.0) if found is None else (found.trouble, found.size)
         await asyncio.sleep(self._latency_s + (LATE_CALL_S * size if trouble is Trouble.CALL_LATE else 0.0))
         if trouble is Trouble.CALL_LOST:
             await asyncio.sleep(CALL_TIMEOUT_S)

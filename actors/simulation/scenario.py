@@ -100,6 +100,8 @@ REQUESTS = (
     "order_lookup",
 )
 """Requests that can fail; orders more often than the rest."""
+CALLS = ("submit", "any")
+"""Which of the group's calls to an account is hit: commands are rare beside questions, and matter most."""
 CHANNELS = ("orders", "fills", "fills", "positions")
 _OF_STREAMS = frozenset(
     {
@@ -111,6 +113,7 @@ _OF_STREAMS = frozenset(
         Trouble.STREAM_FROZEN,
     }
 )
+OF_CALLS = frozenset({Trouble.CALL_LOST, Trouble.CALL_ANSWER_LOST, Trouble.CALL_TWICE, Trouble.CALL_LATE})
 _ACTORS = (GROUP, GROUP, *VENUE_OF)
 _STORM_LENGTHS = (0, 6, 14, 28, 50)
 """Troubles in one seed: one seed in five is calm, and the wildest have ten a second."""
@@ -126,7 +129,7 @@ class Happening:
     target: str
     """An account, a venue's account, or the group."""
     action: str
-    """A request, a channel or an operator's word, where the trouble needs one."""
+    """A request, a channel, a call or an operator's word, where the trouble needs one."""
     size: float
     """From 0 to 1: how long, how far, how much; each trouble reads it in its own unit."""
     steps: int
@@ -165,7 +168,7 @@ def draw_scenario(seed: int) -> Scenario:
         disk_latency_s=dice.choice((0.0, 0.001, 0.01)),
         line_latency_s=dice.choice((0.0005, 0.005)),
         taker_delay_ms=dice.choice((0, 20, 300)),
-        snapshot_every=dice.choice((4, 25, 2_000)),
+        snapshot_every=dice.choice((12, 50, 2_000)),
         feed_in_memory=dice.choice((3, 2_000)),
         happenings=tuple(sorted((_happening(dice, calm_at_s) for _ in range(count)), key=lambda each: each.at_s)),
         calm_at_s=calm_at_s,
@@ -206,6 +209,8 @@ def _happening(dice: Random, calm_at_s: float) -> Happening:
         target = dice.choice(_ACTORS)
     elif trouble in _OF_STREAMS:
         action = dice.choice(CHANNELS)
+    elif trouble in OF_CALLS:
+        action = dice.choice(CALLS)
     elif trouble is Trouble.OPERATOR:
         action = dice.choice(list(OperatorState)).value
     elif trouble in {Trouble.LOST_ANSWER, Trouble.SERVER_ERROR_AFTER} and dice.random() < 0.5:  # noqa: PLR2004 - half

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from actors.journal.protocol import JournalWriteError
 from actors.simulation.market import SYMBOLS
-from actors.simulation.scenario import VENUE_OF, Happening, Trouble
+from actors.simulation.scenario import OF_CALLS, VENUE_OF, Happening, Trouble
 from actors.simulation.world import World, stream_of
 from strategies.domain.events import OperatorState
 from strategies.domain.money import ZERO
@@ -50,7 +50,6 @@ _STREAM_FAULTS = {
     Trouble.EVENT_LATE: FaultKind.DELAY_EVENTS,
     Trouble.STREAM_CLOSED: FaultKind.CLOSE_STREAM,
 }
-_CALLS = {Trouble.CALL_LOST, Trouble.CALL_ANSWER_LOST, Trouble.CALL_TWICE, Trouble.CALL_LATE}
 
 
 class Storm:
@@ -90,8 +89,8 @@ class Storm:
         trouble = happening.trouble
         if trouble in _REQUEST_FAULTS or trouble in _ENGINE_FAULTS or trouble in _STREAM_FAULTS:
             self._add_fault(happening)
-        elif trouble in _CALLS:
-            self._world.call_troubles[happening.target].append((trouble, happening.size))
+        elif trouble in OF_CALLS:
+            self._world.call_troubles[happening.target].append(happening)
         else:
             _STRIKES[trouble](self, happening)
 

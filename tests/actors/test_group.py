@@ -9,9 +9,11 @@ import pytest
 from actors.actor import ActorUnreachableError
 from actors.group import GroupActor, GroupActorSpec
 from actors.group_log import GroupLog
+from actors.journal.memory import MemoryJournalStore
+from actors.journal.protocol import JournalWriteError
 from actors.journal.store import open_store
 from actors.meter import Meter
-from strategies.domain.events import OperatorState
+from strategies.domain.events import OperatorState, Started
 from strategies.domain.ids import AccountId
 from strategies.machine import Outcome
 from tests.actors.account.conftest import Bench, until
@@ -217,6 +219,22 @@ async def test_a_snapshot_replaces_the_fold_of_what_is_before_it(bench):
     await store.close()
     assert loaded.state == before
     assert log._snapshot_seq > 0
+
+
+async def test_a_disk_that_is_full_at_a_snapshot_stops_nothing():
+    """The records stand without it: the group goes on, and a snapshot is kept when there is room again."""
+    store = MemoryJournalStore()
+    journal = await store.open("group/g", await store.claim("group/g", "test"))
+    log = GroupLog(journal, Meter(), snapshot_every=1)
+    machine = Toy(toy_spec(), 3)
+    state = (await log.load(machine)).state
+    await log.write(Started(at=1, group="g"), (), None, machine.code_version)
+    store.refuse_writes(JournalWriteError("no space left on device"))
+    await log.snapshot_if_due(machine, state)
+    assert await journal.load_snapshot() is None
+    store.refuse_writes(None)
+    await log.snapshot_if_due(machine, state)
+    assert (await journal.load_snapshot()).seq == 1
 
 
 async def test_a_leg_without_an_answer_is_delivered_as_missing(bench):

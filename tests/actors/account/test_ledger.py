@@ -203,3 +203,26 @@ async def test_orders_of_one_envelope_share_their_appends(bench):
     assert bench.bought() == Decimal(1)
     assert bench.orders_at_venue() == 10
     assert sum((await actor.status()).histograms["journal_append"].counts) - before < 30
+
+
+async def test_a_disk_that_is_full_at_a_snapshot_stops_nothing(world):
+    """The records stand without it: the account goes on, and a snapshot is kept when there is room again."""
+    ledger = Ledger(
+        world.ledger.book, world.journal, world.meter, tasks=world.tasks, feed_in_memory=100, snapshot_every=1
+    )
+    await ledger.load()
+    world.store.refuse_writes(JournalWriteError("no space left on device"))
+    await ledger.snapshot_if_due()
+    assert await world.journal.load_snapshot() is None
+    world.store.refuse_writes(None)
+    await ledger.snapshot_if_due()
+    assert (await world.journal.load_snapshot()).seq == 2
+
+
+async def test_nothing_is_decided_after_the_end(world):
+    """Once the actor's tasks have ended, whoever still asks is told so, and the journal keeps what it had."""
+    await world.tasks.close()
+    before = len(world.store.records("account/l1"))
+    with pytest.raises(JournalError):
+        await asyncio.wait_for(world.ledger.commit(world.adjusting(7)), BOUND_S)
+    assert len(world.store.records("account/l1")) == before

@@ -190,6 +190,9 @@ class VenueStatus(Value):
         description="why the account's own stream cannot be relied on just now; empty = it can. Nothing that opens "
         "risk is sent meanwhile",
     )
+    nonces: dict[int, int] = Field(
+        default={}, description="per API key: the nonce below which every use is ours, or was told as a ForeignWrite"
+    )
     nonce_resyncs: int = 0
     reconnects: int = 0
     rate_limited: int = 0

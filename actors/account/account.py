@@ -77,6 +77,8 @@ class AccountActor:
         self._instrument_id: InstrumentId = spec.instruments[0]
         self._mode = AccountMode.DISARMED
         self._reason = "starting"
+        self._freezing = ""
+        """What has been seen and is being written down."""
         self._meter = Meter()
         self._tasks = Tasks(f"account/{spec.account}", self._on_failure)
         self._certainty = CertaintyClock(self._meter)
@@ -128,6 +130,7 @@ class AccountActor:
             snapshot_every=tuning.snapshot_every,
         )
         self._ledger.on_durable = self._on_durable
+        self._ledger.on_broken = lambda error: self._on_failure("ledger", error)
         folded = await self._ledger.load()
         self._certainty.resume(self._ledger.book.in_flight())
         _log.info("account_folded", account=self._spec.account, epoch=self._epoch, records=folded)
@@ -137,12 +140,28 @@ class AccountActor:
         self._tasks.start("lag", self._measure_lag())
 
     async def arm(self) -> bool:
-        """Allow writes. False when the account has not looked at its venue yet; ask again later."""
+        """Allow writes; nothing but exits when a freeze has not been released. False = not looked yet; ask later."""
+        if self._freeze_held:
+            return await self._allow(AccountMode.FROZEN, self._freeze_held)
         return await self._allow(AccountMode.ARMED, "reconciled with the venue")
+
+    async def release(self, by: str) -> bool:
+        """End a freeze on a person's word: `by` has looked. False when the account has not looked at its venue yet."""
+        if not self._freeze_held:
+            return True
+        if not self._ready or self._mode is AccountMode.STOPPED:
+            return False
+        self._freezing = ""
+        return await self._allow(AccountMode.ARMED, f"released by {by}")
 
     async def arm_exits(self, reason: str) -> bool:
         """Allow exits and nothing else: what waits here from before never opens anything. False as for `arm`."""
-        return await self._allow(AccountMode.FROZEN, reason)
+        return await self._allow(AccountMode.FROZEN, self._freeze_held or reason)
+
+    @property
+    def _freeze_held(self) -> str:
+        """Return what this account was frozen for and nobody has released; empty = it is free."""
+        return self._freezing or self._need_ledger().book.state.frozen
 
     async def _allow(self, mode: AccountMode, reason: str) -> bool:
         if not self._ready or self._mode is AccountMode.STOPPED:
@@ -181,7 +200,9 @@ class AccountActor:
         """See `AccountPort.submit`."""
         ledger = self._need_ledger()
         if ledger.book.state.client_ids is None:
-            return Receipt(taken=0)  # not come up for the first time yet: the sender keeps its messages
+            return Receipt(
+                taken=0, journal=ledger.identity
+            )  # not come up for the first time yet: the sender keeps its messages
         before = Receipt(taken=0)
 
         def decide(book: Book) -> list[Entry]:
@@ -191,7 +212,8 @@ class AccountActor:
 
         taken = await ledger.commit(decide)
         # Counted from what was decided: by now the book may hold more, which is not durable yet.
-        return Receipt(taken=before.taken + len(taken))
+        knows = envelope.journal if taken else before.knows
+        return Receipt(taken=before.taken + len(taken), journal=ledger.identity, knows=knows)
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """See `AccountPort.facts`."""
@@ -298,6 +320,7 @@ class AccountActor:
         first = 1 + self._chance.below(1 << (bits - 1))
         await ledger.commit(lambda book: book.decide_client_ids(first, bits, self._now()))
         venue.restore(ledger.book.pending_writes())
+        await ledger.commit(lambda book: book.decide_nonces(venue.status().nonces, self._now()))
         await self._settle_interrupted(ledger)
         tuning = self._spec.tuning
         guard = Guard(
@@ -386,21 +409,38 @@ class AccountActor:
             await ledger.commit(lambda book, key=key: book.decide_interrupted(key, self._now()))  # type: ignore[misc]
 
     def _on_durable(self, entries: Sequence[Entry]) -> None:
-        """Queue what was taken. Not left to the caller of `submit`: it may be gone before the append has ended."""
+        """Queue what was taken, watch over what is leaving.
+
+        Not left to the caller of `submit`: it may be gone before the append has ended.
+        """
         self._certainty.note(entries)
-        if self._submission is not None and any(entry.kind in _QUEUED for entry in entries):
+        kinds = {entry.kind for entry in entries}
+        if self._submission is not None and not kinds.isdisjoint(_QUEUED):
             self._submission.enqueue_waiting()
+        if self._lookout is not None and EntryKind.PREPARED in kinds:
+            self._lookout.stir()
 
     # --- parts --------------------------------------------------------------------------------------------------
 
     def _freeze(self, reason: str) -> None:
-        """Somebody else trades here: nothing but exits until a person has looked."""
-        if self._mode is not AccountMode.ARMED:
+        """Somebody else trades here: nothing but exits until a person has looked, whatever life this account is in."""
+        if self._mode in {AccountMode.FROZEN, AccountMode.STOPPED}:
             return
         self._meter.count("freezes")
         _log.critical("account_frozen", account=self._spec.account, reason=reason)
-        self._mode = AccountMode.FROZEN
-        self._tasks.start("freeze", self._set_mode(AccountMode.FROZEN, reason))
+        self._freezing = self._freezing or reason
+        if self._mode is AccountMode.ARMED:
+            self._mode = AccountMode.FROZEN
+            self._reason = reason
+        self._tasks.start("freeze", self._remember_freeze(reason))
+
+    async def _remember_freeze(self, reason: str) -> None:
+        """Write the freeze down, and that what caused it is known now: it must not freeze the account again."""
+        ledger, venue = self._need_ledger(), self._venue
+        await ledger.commit(lambda book: book.decide_frozen(reason, self._now()))
+        self._freezing = ""  # the book holds it from here on
+        if venue is not None:
+            await ledger.commit(lambda book: book.decide_nonces(venue.status().nonces, self._now()))
 
     async def _set_mode(self, mode: AccountMode, reason: str) -> None:
         self._mode = mode

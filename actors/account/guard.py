@@ -148,6 +148,9 @@ class Guard:
         if self._protection.stop_distance is None and not book.stops():
             return
         position = book.state.positions.get(self._instrument_id, Position())
+        if position.quantity != ZERO and position.entry_price == ZERO and self._protection.stop_distance is not None:
+            self.problem = "no stop is set or moved: the entry price is not known, the position was found, not bought"
+            return
         wanted = wanted_stop(position, self._venue.instrument(self._instrument_id), self._protection)
         if wanted is None:
             self.problem = ""

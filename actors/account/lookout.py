@@ -14,11 +14,11 @@ import structlog
 from actors.account.ledger import Ledger
 from actors.account.old_orders import OldOrders
 from actors.account.spec import AccountTuning
-from actors.account.state import EntryKind, OrderRecord
+from actors.account.state import OrderRecord
 from actors.actor import NumberedFact
 from actors.meter import Meter
 from strategies.domain.account import ReportedPosition
-from strategies.domain.events import Filled
+from strategies.domain.events import AccountModeChanged
 from strategies.domain.ids import InstrumentId, OrderId, Timestamp, VenueOrderId
 from strategies.domain.order import OrderStatus
 from strategies.domain.position import FillCause
@@ -91,6 +91,7 @@ class Lookout:
         """Per order: loop time of the next question, and the wait after it."""
         self._catch_up_wanted = asyncio.Event()
         self._reconcile_wanted = asyncio.Event()
+        self._stirred = asyncio.Event()
         self.reported: ReportedPosition | None = None
         self.reconciled_at: Timestamp | None = None
 
@@ -109,9 +110,9 @@ class Lookout:
                 case StreamGap(channel=channel, reason=reason):
                     _log.warning("stream_gap", channel=channel, reason=reason)
                     self._meter.count("stream_gaps")
-                    self._catch_up_wanted.set()
+                    self._want_catch_up()
                 case StreamUp():
-                    self._catch_up_wanted.set()
+                    self._want_catch_up()
                 case ForeignWrite(detail=detail):
                     self._freeze(detail)
                 case QuoteReport():
@@ -130,7 +131,12 @@ class Lookout:
                 if self._due(record):
                     await self._look(record)
             self._forget_ended()
-            await asyncio.sleep(self._tuning.resolve_every_s)
+            if not self._catch_up_wanted.is_set() and not self._ledger.book.in_flight():
+                # Nothing is silent, in doubt or missing: the next write or gap in a stream brings the next question.
+                self._stirred.clear()
+                await self._stirred.wait()
+            else:
+                await asyncio.sleep(self._tuning.resolve_every_s)
 
     async def reconcile(self) -> None:
         """Compare belief and statement now and then, and whenever somebody asks, for ever."""
@@ -149,6 +155,10 @@ class Lookout:
 
     # --- parts that others call ---------------------------------------------------------------------------------
 
+    def stir(self) -> None:
+        """Say that a write has got its identity: from now on somebody has to see to its end."""
+        self._stirred.set()
+
     async def catch_up(self) -> None:
         """Read every fill since the last known one and fold what is new. Raises as a read does."""
         last = self._ledger.book.state.last_fill_at.get(self._instrument_id, Timestamp(0))
@@ -162,12 +172,10 @@ class Lookout:
         if not entries:
             return
         self._meter.count("fills")
-        facts = [NumberedFact.model_validate_json(each.body).event for each in entries if each.kind == EntryKind.FACT]
-        if any(isinstance(fact, Filled) and fact.fill.cause is FillCause.FOREIGN for fact in facts):
-            self._freeze(
-                f"a fill that none of our orders explains: {report.side} {report.quantity} at {report.price}, "
-                f"trade {report.trade_id}, venue client id {report.client_order_id}"
-            )
+        facts = [each.meaning.event for each in entries if isinstance(each.meaning, NumberedFact)]
+        for fact in facts:
+            if isinstance(fact, AccountModeChanged):
+                self._freeze(fact.reason)
 
     async def on_answer(self, ack: Ack) -> None:
         """Fold what the answer to a write tells; fills that it only counts are fetched by the resolver."""
@@ -211,7 +219,7 @@ class Lookout:
             await self.catch_up()
         except READ_ERRORS as error:
             _log.info("fills_without_answer", error=str(error))
-            self._catch_up_wanted.set()
+            self._want_catch_up()
             return False
         return True
 
@@ -249,6 +257,10 @@ class Lookout:
         book = self._ledger.book
         if book.settled(self._instrument_id) and position.quantity != book.believed(self._instrument_id):
             self._reconcile_wanted.set()
+
+    def _want_catch_up(self) -> None:
+        self._catch_up_wanted.set()
+        self.stir()
 
     async def _catch_up_once(self) -> None:
         self._catch_up_wanted.clear()

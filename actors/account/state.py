@@ -33,6 +33,8 @@ class EntryKind(StrEnum):
     """The account itself has decided a write: a stop, the dead-man switch, a fence."""
     BASELINE = "baseline"
     """What was on the account before our first order."""
+    NONCES = "nonces"
+    """The nonces of our keys below which every use is known."""
     FACT = "fact"
     """A published fact."""
 
@@ -61,6 +63,7 @@ class TakenBody(Value):
 
     sender: str
     sender_epoch: int
+    journal: str = Field(default="", description="identity of the sender's journal; empty = none said")
     message: Message
 
 
@@ -116,6 +119,12 @@ class BaselineBody(Value):
     quantity: Decimal
     entry_price: Decimal
     trade_ids: tuple[TradeId, ...]
+
+
+class NoncesBody(Value):
+    """Body of a `nonces` record."""
+
+    nonces: dict[int, int] = Field(description="API key → the nonce below which every use is ours, or was told")
 
 
 class OrderRecord(BaseModel):
@@ -178,5 +187,7 @@ class BookState(BaseModel):
     """How many writes the account itself has decided; their ids are made from it."""
     switch_due_at: Timestamp | None = None
     """When the venue will cancel everything, as far as its answers have confirmed it; None = never."""
+    nonces: dict[int, int] = {}
+    frozen: str = ""
     fact_seq: int = 0
     facts: list[NumberedFact] = []

@@ -38,6 +38,9 @@ LANES = (Lane.EXIT, Lane.HEDGE, Lane.ENTRY)
 _TOGETHER = 8
 """Orders made durable together at most. Each takes about a millisecond to sign, and an exit that comes meanwhile waits
 until the batch has left."""
+_OWNED_FOR_S = 0.5
+"""How long after its append a write may still leave unasked. Bytes leave within milliseconds of it; only a process that
+was suspended in between is later, and by then another may own the account."""
 _SIGN_ALONGSIDE_S = 0.1
 """Longest wait for a signature inside an append; it takes milliseconds, but a venue may have to be asked first."""
 _POLL_S = 0.05
@@ -74,6 +77,7 @@ class Submission:
         """Wire the parts; `mode` says what may be sent, `on_answer` gets what an answer tells of orders and fills."""
         self._ledger = ledger
         self._venue = venue
+        self._depth = venue.capabilities.pipeline_depth
         self._instrument_id = instrument_id
         self._tuning = tuning
         self._tasks = tasks
@@ -147,7 +151,7 @@ class Submission:
 
     def _chosen(self) -> tuple[list[str], Lane] | None:
         """Take out of the queues what may leave now; None when nothing may."""
-        room = self._venue.capabilities.pipeline_depth - self._in_flight
+        room = self._depth - self._in_flight
         if room <= 0:
             return None
         status = self._venue.status()
@@ -238,6 +242,8 @@ class Submission:
             await asyncio.gather(*(each.durable for each in departure.durable))
             self._taken_out -= {key for key, _ in departure.writes}
             for key, write in departure.writes:
+                if asyncio.get_running_loop().time() - self._ledger.owned_at > _OWNED_FOR_S:
+                    await self._ledger.confirm_owner()
                 try:
                     answer = await self._venue.transmit(write)
                 except (Unreachable, RateLimited, OutcomeUnknown, Rejected) as error:

@@ -73,6 +73,11 @@ class KeyNonces:
         """Return the lowest nonce that is not known to be used up."""
         return self._floor
 
+    @property
+    def explained(self) -> int | None:
+        """Return the nonce below which every use is ours, or has been told; None = the venue has not been asked."""
+        return self._explained
+
     def allocate(self) -> int:
         """Hand out the next nonce.
 

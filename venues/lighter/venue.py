@@ -214,6 +214,7 @@ class LighterVenue:
             clock_offset_s=stream.clock_offset_s if stream else None,
             budget_left=self._budget.left(),
             deaf=stream.deaf if stream else "not open",
+            nonces=self._writes.explained(),
             nonce_resyncs=self._writes.resyncs,
             reconnects=(stream.reconnects if stream else 0) + (line.reconnects if line else 0),
             rate_limited=self._writes.rate_limited + (self._rest.rate_limited if self._rest else 0),

@@ -193,6 +193,11 @@ class Writes:
                 detail = f"key {key}: {result.foreign} nonces up to {answer} were used, not by us"
                 self._feed.put(ForeignWrite(at=self._now(), detail=detail))
 
+    def explained(self) -> dict[int, int]:
+        """Return, per key, the nonce below which every use is ours, or has been told as foreign."""
+        found = {key: nonces.explained for key, nonces in self._nonces.items()}
+        return {key: nonce for key, nonce in found.items() if nonce is not None}
+
     def floor(self, key: int) -> int:
         """Return the lowest nonce of a key that is not known to be used up."""
         return self._nonces[key].floor

@@ -88,6 +88,7 @@ class Floor:
         """Open the floor. `latency_s` passes before a write executes, and again before its answer arrives."""
         self.exchange = exchange
         self.symbols = symbols
+        self._instruments = {symbol: instrument_id for instrument_id, symbol in symbols.items()}
         self.now = now
         self.latency_s = latency_s
         self.faults = FaultBook()
@@ -192,7 +193,7 @@ class Floor:
         return self.exchange.markets[self.symbols[instrument_id]]
 
     def _instrument_of(self, symbol: VenueSymbol) -> InstrumentId:
-        return next(each for each, its_symbol in self.symbols.items() if its_symbol == symbol)
+        return self._instruments[symbol]
 
     def _tell(self, account: str, channel: str, event: VenueEvent) -> None:
         if self.faults.frozen(self.exchange.rules.venue, account, channel):
@@ -214,13 +215,9 @@ class InProcessVenue(Venue):
         self._held: list[VenueEvent] = []
         self._on_the_way: dict[asyncio.TimerHandle, None] = {}
         self._streaming = False
-        self.closed = False
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `Venue`."""
-        rules = self._floor.exchange.rules
-        return Capabilities(
+        self._instruments: dict[InstrumentId, Instrument] = {}
+        rules = floor.exchange.rules
+        self._capabilities = Capabilities(
             venue=rules.venue,
             client_id_bits=rules.client_id_bits,
             write_life_s=_WRITE_LIFE_MS / _MS,
@@ -230,6 +227,12 @@ class InProcessVenue(Venue):
             stop_orders=rules.venue in _PROTECTING,
             leverage_scope=LeverageScope.ACCOUNT if rules.leverage_per_account else LeverageScope.INSTRUMENT,
         )
+        self.closed = False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Venue`."""
+        return self._capabilities
 
     async def open(self, instruments: Sequence[InstrumentId]) -> None:
         """See `Venue`."""
@@ -251,8 +254,11 @@ class InProcessVenue(Venue):
 
     def instrument(self, instrument_id: InstrumentId) -> Instrument:
         """See `Venue`."""
+        known = self._instruments.get(instrument_id)
+        if known is not None:
+            return known
         rules = self._floor.rules(instrument_id)
-        return Instrument(
+        known = self._instruments[instrument_id] = Instrument(
             instrument_id=instrument_id,
             symbol=rules.symbol,
             tick=rules.tick,
@@ -264,6 +270,7 @@ class InProcessVenue(Venue):
             taker_fee=rules.taker_fee,
             maker_fee=rules.maker_fee,
         )
+        return known
 
     async def events(self) -> AsyncIterator[VenueEvent]:
         """See `Venue`."""
@@ -290,12 +297,7 @@ class InProcessVenue(Venue):
 
     def status(self) -> VenueStatus:
         """See `Venue`."""
-        return VenueStatus(
-            stream_ages_s={},
-            clock_offset_s=0.0,
-            budget_left=dict.fromkeys(Lane, 100.0),
-            deaf="" if self._streaming else "the stream is down",
-        )
+        return _HEARING if self._streaming else _DEAF
 
     def restore(self, pending: Sequence[WriteIdentity]) -> None:
         """See `Venue`. There are no nonces here."""
@@ -570,6 +572,9 @@ def _order_report(row: OrderRow, instrument_id: InstrumentId) -> OrderReport:
     )
 
 
+_HEARING = VenueStatus(stream_ages_s={}, clock_offset_s=0.0, budget_left=dict.fromkeys(Lane, 100.0))
+"""Nothing here has an age, an offset or a budget that ends."""
+_DEAF = _HEARING.model_copy(update={"deaf": "the stream is down"})
 _PARTIAL = OrderStatus.PARTIALLY_FILLED
 _STATUS: dict[OrderState, OrderStatus] = {
     OrderState.PENDING: OrderStatus.ACCEPTED,

@@ -150,6 +150,17 @@ async def test_a_price_beyond_the_stop_is_named(bench):
     assert resting(bench) == []
 
 
+async def test_a_position_without_an_entry_price_keeps_what_it_has(bench):
+    """Found by two statements, not bought: no stop can be reckoned; that is said, and one that stands there stays."""
+    actor = await bench.start(protection=STOPS, **QUICK)
+    await bench.send(actor, order(1))
+    await until(lambda: len(resting(bench)) == 1, "the stop")
+    held = actor.book.state.positions[ETH]
+    actor.book.state.positions[ETH] = held.model_copy(update={"quantity": Decimal(2), "entry_price": Decimal(0)})
+    await until(lambda: "entry price is not known" in actor._guard.problem, "the problem")
+    assert len(resting(bench)) == 1
+
+
 async def test_a_stop_that_is_no_longer_wished_for_is_taken_away(bench):
     """The settings changed: the next life cancels what the earlier one left."""
     actor = await bench.start(protection=STOPS, **QUICK)

@@ -89,10 +89,10 @@ class Stage:
         """Return the process of an actor."""
         return int((await self.status())[kind][name]["actor"]["pid"])
 
-    async def released(self) -> None:
-        """Start the supervisor anew, parked groups released."""
+    async def released(self, name: str) -> None:
+        """Start the supervisor anew, and release a parked group or a frozen account."""
         await self.deployment.stop()
-        await self.deployment.start("--release", B)
+        await self.deployment.start("--release", name)
 
     async def quiet(self) -> None:
         """End every injected trouble."""
@@ -281,11 +281,11 @@ async def deaf_service(stage: Stage) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def somebody_else(stage: Stage) -> AsyncIterator[None]:
-    """Somebody else trades on an account. Ended by its restart, as a person would who has looked."""
+    """Somebody else trades on an account. Ended by releasing it, as a person does who has looked."""
     venue, account = ACCOUNTS[B][1]
     await stage.control("trade", venue=venue, account=account, symbol=COIN[B], side="BUY", quantity="0.01")
     yield
-    os.kill(await stage.pid_of("accounts", "l2a"), signal.SIGKILL)
+    await stage.released("l2a")
 
 
 @asynccontextmanager
@@ -308,7 +308,7 @@ async def dying_group(stage: Stage) -> AsyncIterator[None]:
         return bool((await stage.status())["groups"][B]["over"])
 
     await stage.deployment.until(out, f"{B} out", 60)
-    await stage.released()
+    await stage.released(B)
 
 
 @asynccontextmanager
@@ -320,7 +320,7 @@ async def panic(stage: Stage) -> AsyncIterator[None]:
         code = await process.wait()
     assert code == 0, f"panic ended with {code}"
     yield
-    await stage.released()
+    await stage.released(B)
 
 
 @asynccontextmanager
@@ -404,7 +404,7 @@ SCENES = (
     Scene(("HedgeDiskNearlyFull",), "a file that fills the journal's disk to 97 %", full_disk),
     Scene(
         ("HedgeForeignWriter",),
-        "a trade that is not ours; ended by the account's restart",
+        "a trade that is not ours; ended by `--release`",
         somebody_else,
         {"account": "l2a"},
     ),

@@ -181,6 +181,21 @@ async def test_somebody_elses_use_of_the_key_is_a_stale_nonce_and_is_told(tmp_pa
         assert bought(sim) == [1, 2, 3]
 
 
+async def test_a_client_says_up_to_which_nonce_it_can_explain_every_use(tmp_path):
+    """After the opening, after a write of its own, and after a stranger's: what a restart holds its journal against."""
+    async with simulation() as sim:
+        async with desk(sim, tmp_path) as trader:
+            [(key, at_first)] = trader.venue.status().nonces.items()
+            write = await trader.prepare(1)
+            await (await trader.venue.transmit(write))
+            assert trader.venue.status().nonces == {key: write.identity.nonce + 1}
+        async with desk(sim, tmp_path) as other:
+            await other.place(2)
+        async with desk(sim, tmp_path) as trader:
+            assert trader.venue.status().nonces == {key: at_first + 2}
+            assert trader.all(ForeignWrite) == []
+
+
 async def test_a_discarded_write_leaves_no_hole(tmp_path):
     """Its nonce goes to the next one, without a question; giving it back twice is harmless."""
     async with simulation() as sim, desk(sim, tmp_path) as trader:

@@ -97,6 +97,10 @@ def page(rows: Sequence[Row], panels: Sequence[Answer], pace: Pace) -> str:
     for each in rows:
         told = f"**{each.problem}**" if each.problem else each.summary
         lines.append(f"| {each.rule} | {each.what} | {_seconds(each.fired_s)} | {_seconds(each.cleared_s)} | {told} |")
+    seen = {each.rule for each in rows}
+    lines += [f"| {rule.name} | | | | **not drilled in this run** |" for rule in RULES if rule.name not in seen]
+    if not panels:
+        return head + "\n".join(lines) + "\n"
     asked = _PANELS.format(with_data=sum(bool(each.lines) for each in panels), all=len(panels))
     asked += "".join(f"| {each.board} | `{_cell(each.expression)}` | {each.lines} |\n" for each in panels)
     return head + "\n".join(lines) + "\n" + asked

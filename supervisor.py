@@ -33,12 +33,15 @@ from actors.operator.terminal import LibraryTalk, Terminal
 from actors.ray_environment import RayStartError, ray_kept
 from actors.supervision.build import build_digest, code_root
 from actors.supervision.supervision import STREAM, Supervision, check_streams
+from actors.web.guard import Guard
 from actors.web.server import PortInUseError, StatusServer
+from actors.web.tokens import Tokens, WeakTokenError, operator_tokens, token_file
 from conf.finding import SettingsError
 from conf.load import load, missing_secrets, needs_live_flag
 from conf.schema import Settings
 from conf.wishes import desired
 from strategies.domain.ids import GroupId
+from venues.secrets import SecretMissingError
 
 BAD_USAGE = 2
 """Exit code of everything that is wrong before anything has been started."""
@@ -64,6 +67,8 @@ _REFUSALS = (
     PortInUseError,
     LockHeldError,
     JournalError,
+    SecretMissingError,
+    WeakTokenError,
     OSError,
 )
 _HINTS: dict[type[Exception], str] = {
@@ -199,6 +204,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
                 ends.push_async_callback(server.close)
                 server.bind()
+                guard = Guard(_tokens(settings), names=settings.supervisor.names)
                 await check_streams(store, desired(settings))
                 await check_no_panic(desired(settings))
                 if settings.simulated_venues():
@@ -220,6 +226,8 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,
+                guard=guard,
+                token_at=settings.supervisor.token or str(token_file(state_dir)),
             )
             return await session.run()
 
@@ -237,6 +245,11 @@ async def _panic(settings: Settings, timeout_s: float) -> int:
         return await press(wanted, settings.general.journal_url, timeout_s, Console(file=sys.stdout))
     finally:
         close_logs()
+
+
+def _tokens(settings: Settings) -> Tokens:
+    config = settings.supervisor
+    return operator_tokens(settings.general.state_dir, config.token, config.tokens)
 
 
 def _only(settings: Settings, names: Iterable[str] | None) -> Settings:

@@ -13,9 +13,12 @@ from actors.operator.simulator import Simulator
 from actors.operator.terminal import Terminal
 from actors.supervision import ending
 from actors.supervision.overview import Overview, overview
+from actors.supervision.presses import press
 from actors.supervision.settings import OnInterrupt, SupervisorConfig
 from actors.supervision.supervision import Supervision
 from actors.tasks import Tasks
+from actors.web.guard import Guard
+from actors.web.operations import Operations
 from actors.web.server import StatusServer
 
 OK = 0
@@ -80,8 +83,10 @@ class Session:
         simulator: Simulator | None,
         until_done: bool,
         interrupts: Interrupts,
+        guard: Guard,
+        token_at: str,
     ) -> None:
-        """Wire the parts; `interrupts` are heard already."""
+        """Wire the parts; `interrupts` are heard already. `token_at` says where the token is that `guard` asks for."""
         self._supervision = supervision
         self._config = config
         self._server = server
@@ -89,6 +94,8 @@ class Session:
         self._simulator = simulator
         self._until_done = until_done
         self._interrupts = interrupts
+        self._guard = guard
+        self._token_at = token_at
         self._tasks = Tasks("session", _complain)
         self._show = Tasks("terminal", _complain)
 
@@ -100,7 +107,8 @@ class Session:
         """
         await self._supervision.start()
         try:
-            await self._server.serve(self._look)
+            parts = (Operations(lambda wanted: press(self._supervision, wanted)),)
+            await self._server.serve(self._look, parts, self._guard)
             self._show.start("terminal", self._terminal.show(self._look, self._footer()))
             if self._simulator is not None:
                 self._tasks.start("simulator", self._simulator.keep(self._supervision.notice))
@@ -183,5 +191,6 @@ class Session:
         }[self._config.on_interrupt]
         return (
             f"Metrics: {self._server.url}/metrics   Status: {self._server.url}/api/groups",
+            f"What changes something asks for the token in {self._token_at}",
             f"{what} (supervisor.on_interrupt = {self._config.on_interrupt}).",
         )

@@ -26,8 +26,9 @@ from actors.journal.show import show as show_journal
 from actors.journal.store import open_store
 from actors.journal.verify import verify as verify_journal
 from actors.logs import close_logs, log_to_file
+from actors.operator.cli import Deployment, add_commands
 from actors.operator.panic import FLAT_WITHIN_S, PanicRunsError, check_no_panic, press, targets
-from actors.operator.session import Interrupts, Session
+from actors.operator.session import Desk, Interrupts, Session
 from actors.operator.simulator import Simulator, SimulatorError, running_simulator
 from actors.operator.terminal import LibraryTalk, Terminal
 from actors.ray_environment import RayStartError, ray_kept
@@ -226,8 +227,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,
-                guard=guard,
-                token_at=settings.supervisor.token or str(token_file(state_dir)),
+                desk=Desk(guard, settings.supervisor.token or str(token_file(state_dir)), state_dir),
             )
             return await session.run()
 
@@ -301,10 +301,24 @@ def _read_or_refuse(context: typer.Context, groups: Path | None, overrides: Iter
         _refuse(error)
 
 
+def _deployment(context: typer.Context, groups: Path | None, overrides: Iterable[str] | None) -> Deployment:
+    settings = _read_or_refuse(context, groups, overrides)
+    return Deployment(
+        source=settings.source,
+        state_dir=settings.general.state_dir,
+        journal_url=settings.general.journal_url,
+        token=settings.supervisor.token,
+        groups=tuple(settings.groups),
+    )
+
+
 def _refuse(error: Exception) -> NoReturn:
     hint = _HINTS.get(type(error), "")
     typer.echo(f"Nothing was started.\n{error}{hint}", err=True)
     sys.exit(BAD_USAGE)
+
+
+add_commands(app, _deployment)
 
 
 def main() -> None:

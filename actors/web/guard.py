@@ -39,7 +39,7 @@ class Guard:
         """Let `tokens` write. `names` are host names that we are reached by, besides IP addresses and localhost."""
         self._tokens = tokens
         self._names = _OWN_NAMES | {name.lower() for name in names}
-        self._meter = meter or Meter()
+        self.meter = meter or Meter()
         self._doors: dict[str, Callable[[web.Request], str]] = {}
 
     def open_door(self, route: str, check: Callable[[web.Request], str]) -> None:
@@ -111,7 +111,7 @@ class Guard:
             )
 
     def _note(self, request: web.Request, refused: RefusedError) -> None:
-        self._meter.count(f"http_refused_{refused.reason}")
+        self.meter.count(f"http_refused_{refused.reason}")
         _log.warning(
             "request_refused",
             reason=refused.reason,

@@ -52,7 +52,8 @@ class StatusServer:
     @property
     def url(self) -> str:
         """Return the address, with the port that was really taken."""
-        return f"http://{self._host}:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
 
     def bind(self) -> None:
         """Take the port, so that a taken one is known before anything is started.

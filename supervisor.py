@@ -227,7 +227,12 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,
-                desk=Desk(guard, settings.supervisor.token or str(token_file(state_dir)), state_dir),
+                desk=Desk(
+                    guard=guard,
+                    token_at=settings.supervisor.token or str(token_file(state_dir)),
+                    state_dir=state_dir,
+                    journal=settings.general.journal_url,
+                ),
             )
             return await session.run()
 

@@ -88,7 +88,7 @@ def tell_cycle(journal_url: str, group: GroupId, cycle: int | None, console: Con
     try:
         found = explain(journal_url, group, cycle)
     except (CycleUnknownError, JournalError) as error:
-        console.print(f"Nothing can be told.\n{error}", markup=False, highlight=False)
+        console.print(f"Nothing can be told.\n{error}", markup=False, highlight=False, soft_wrap=True)
         return NOT_ASKED
     if as_json:
         _print_json(console, json.loads(found.model_dump_json()))

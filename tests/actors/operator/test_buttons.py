@@ -50,7 +50,8 @@ async def test_status_shows_groups_and_accounts(served):
     await until(lambda: not overview(front.supervision, loop_now()).not_ready())
     console = window()
     assert await show_status(way, frozenset(), console, as_json=False) == DONE
-    assert all(word in console.export_text() for word in ("IDLE", "ARMED", "lighter", "g", "h"))
+    text = console.export_text()
+    assert all(word in text for word in ("IDLE", "ARMED", "lighter", "g", "h"))
     front.world.broken |= {"account/c"}
     front.world.links["account/c@1"].die()
     await until(lambda: front.supervision.accounts[AccountId("c")].life.liveness is not Liveness.ALIVE)

@@ -27,16 +27,16 @@ from actors.journal.store import open_store
 from actors.journal.verify import verify as verify_journal
 from actors.logs import close_logs, log_to_file
 from actors.operator.cli import Deployment, add_commands
+from actors.operator.desk import Desk
 from actors.operator.panic import FLAT_WITHIN_S, PanicRunsError, check_no_panic, press, targets
-from actors.operator.session import Desk, Interrupts, Session
+from actors.operator.session import Interrupts, Session
 from actors.operator.simulator import Simulator, SimulatorError, running_simulator
 from actors.operator.terminal import LibraryTalk, Terminal
 from actors.ray_environment import RayStartError, ray_kept
 from actors.supervision.build import build_digest, code_root
 from actors.supervision.supervision import STREAM, Supervision, check_streams
-from actors.web.guard import Guard
 from actors.web.server import PortInUseError, StatusServer
-from actors.web.tokens import Tokens, WeakTokenError, operator_tokens, token_file
+from actors.web.tokens import WeakTokenError
 from conf.finding import SettingsError
 from conf.load import load, missing_secrets, needs_live_flag
 from conf.schema import Settings
@@ -205,7 +205,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
                 ends.push_async_callback(server.close)
                 server.bind()
-                guard = Guard(_tokens(settings), names=settings.supervisor.names)
+                desk = Desk(settings.supervisor, settings.telemetry, state_dir, settings.general.journal_url)
                 await check_streams(store, desired(settings))
                 await check_no_panic(desired(settings))
                 if settings.simulated_venues():
@@ -227,12 +227,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,
-                desk=Desk(
-                    guard=guard,
-                    token_at=settings.supervisor.token or str(token_file(state_dir)),
-                    state_dir=state_dir,
-                    journal=settings.general.journal_url,
-                ),
+                desk=desk,
             )
             return await session.run()
 
@@ -250,11 +245,6 @@ async def _panic(settings: Settings, timeout_s: float) -> int:
         return await press(wanted, settings.general.journal_url, timeout_s, Console(file=sys.stdout))
     finally:
         close_logs()
-
-
-def _tokens(settings: Settings) -> Tokens:
-    config = settings.supervisor
-    return operator_tokens(settings.general.state_dir, config.token, config.tokens)
 
 
 def _only(settings: Settings, names: Iterable[str] | None) -> Settings:

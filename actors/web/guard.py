@@ -116,11 +116,16 @@ class Guard:
             "request_refused",
             reason=refused.reason,
             status=int(refused.status),
-            method=request.method[:_PATH_SHOWN],
-            path=request.path[:_PATH_SHOWN],
+            method=_shown(request.method),
+            path=_shown(request.path),
             peer=request.remote,
             text=refused.text,
         )
+
+
+def _shown(sent: str) -> str:
+    """Return what was sent as a log can hold it: short, and without anything that is no text."""
+    return sent[:_PATH_SHOWN].encode("ascii", "backslashreplace").decode()
 
 
 def who(request: web.Request) -> str:

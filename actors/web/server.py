@@ -10,6 +10,7 @@ from actors.supervision.overview import Overview
 from actors.web.body import BODY_LIMIT
 from actors.web.exposition import render
 from actors.web.guard import Guard
+from actors.web.protocol_log import protocol_logger
 from actors.web.tokens import Tokens
 
 _STALE_AFTER_S = 10.0
@@ -17,6 +18,8 @@ _STALE_AFTER_S = 10.0
 _MS = 1000
 _KEEP_ALIVE_S = 30.0
 """An idle connection is closed after this: a page asks every second or two, Prometheus four times a minute."""
+_LINGER_S = 1.0
+"""How long the rest of a body is read that was answered before its end: on a near network that is much."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -92,8 +95,10 @@ class StatusServer:
         runner = web.AppRunner(
             application,
             access_log=None,
+            logger=protocol_logger(guard.meter),
             shutdown_timeout=1.0,
             keepalive_timeout=_KEEP_ALIVE_S,
+            lingering_time=_LINGER_S,
             auto_decompress=False,  # nobody packs a heartbeat, and a small body must not become a large one
         )
         await runner.setup()

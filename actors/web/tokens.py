@@ -109,4 +109,5 @@ def own_token(state_dir: Path) -> Path:
 
 
 def _digest(value: str) -> bytes:
-    return sha256(value.encode()).digest()
+    # Bytes of a header that are no UTF-8 arrive as surrogates: they are a wrong token, not an error.
+    return sha256(value.encode(errors="surrogatepass")).digest()

@@ -80,7 +80,8 @@ class StatusServer:
         if self._socket is None:
             raise RuntimeError("bind comes before serve")
         self._look = look
-        application = web.Application(middlewares=[(guard or Guard(Tokens({}))).stand], client_max_size=BODY_LIMIT)
+        door = guard or Guard(Tokens({}))
+        application = web.Application(middlewares=[door.stand], client_max_size=BODY_LIMIT)
         application.on_response_prepare.append(_add_headers)
         application.add_routes(
             [
@@ -95,7 +96,7 @@ class StatusServer:
         runner = web.AppRunner(
             application,
             access_log=None,
-            logger=protocol_logger(guard.meter),
+            logger=protocol_logger(door.meter),
             shutdown_timeout=1.0,
             keepalive_timeout=_KEEP_ALIVE_S,
             lingering_time=_LINGER_S,

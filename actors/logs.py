@@ -16,6 +16,8 @@ _BACKUPS = 4
 _QUIET = ("asyncio", "aiohttp.access", "urllib3", "ray", "filelock", "websockets", "aiosqlite")
 """Libraries whose ordinary talk says nothing about trading."""
 _installed: logging.handlers.QueueListener | None = None
+_levels_before: dict[str, int] = {}
+"""Level of every logger that `_install` set, as it was before."""
 
 
 def log_to_file(path: Path, *, debug: bool, **fields: object) -> None:
@@ -34,7 +36,7 @@ def log_to_file(path: Path, *, debug: bool, **fields: object) -> None:
 
 
 def close_logs() -> None:
-    """Write what is still queued and close the file."""
+    """Write what is still queued, close the file, and leave every logger as it was found."""
     global _installed  # noqa: PLW0603 - the logging module is process-wide, and so is what is installed in it
     if _installed is None:
         return
@@ -45,6 +47,9 @@ def close_logs() -> None:
     for handler in list(root.handlers):
         if isinstance(handler, logging.handlers.QueueHandler):
             root.removeHandler(handler)
+    for name, level in _levels_before.items():
+        logging.getLogger(name).setLevel(level)
+    _levels_before.clear()
     _installed = None
 
 
@@ -56,10 +61,14 @@ def _install(sink: logging.Handler, *, debug: bool, fields: dict[str, object]) -
     entrance.setFormatter(_formatter(fields))
     root = logging.getLogger()
     root.addHandler(entrance)
-    root.setLevel(logging.INFO)
-    logging.getLogger("venues").setLevel(logging.DEBUG if debug else logging.INFO)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    levels = {
+        "": logging.INFO,
+        "venues": logging.DEBUG if debug else logging.INFO,
+        **dict.fromkeys(_QUIET, logging.WARNING),
+    }
+    for name, level in levels.items():
+        _levels_before[name] = logging.getLogger(name).level
+        logging.getLogger(name).setLevel(level)
     structlog.configure(
         processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

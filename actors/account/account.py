@@ -316,6 +316,8 @@ class AccountActor:
         self._tasks.start("resolve", lookout.resolve())
         self._tasks.start("reconcile", lookout.reconcile())
         self._tasks.start("submission", self._submission.run())
+        self._tasks.start("departures", self._submission.depart())
+        ledger.alongside = self._submission.sign_alongside
         self._submission.enqueue_waiting()
         while lookout.reconciled_at is None and ledger.book.settled(self._instrument_id):
             await asyncio.sleep(tuning.adjust_confirm_s)

@@ -143,6 +143,8 @@ class Book:
         draft = _Draft(self.state.fact_seq)
         draft.add(EntryKind.PREPARED, at, PreparedBody(key=key, identity=identity))
         record = self.state.orders.get(identity.order_id) if identity.order_id is not None else None
+        if record is not None and (record.prepared is not None or record.status.is_terminal):
+            raise AssertionError(f"{key} is {record.status}, and was signed a second time: it must not leave again")
         if record is not None and record.status is OrderStatus.INITIALIZED:
             draft.fact(OrderSubmitted(at=at, account=self.account, order_id=record.request.order_id))
         return draft.entries

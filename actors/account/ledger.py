@@ -5,7 +5,7 @@ what they decided in one append: the disk is asked once for many, and under load
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -33,7 +33,9 @@ Decide = Callable[[Book], list[Entry]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
+class Pending:
+    """One decision on its way to the disk; `durable` ends with its entries, or with the error that kept them off it."""
+
     decide: Decide
     durable: "asyncio.Future[list[Entry]]"
 
@@ -51,12 +53,14 @@ class Ledger:
         """Why the journal cannot be written just now; empty = it can."""
         self.on_durable: Callable[[Sequence[Entry]], None] | None = None
         """Told what has become durable, whether or not the one who decided it still waits for it."""
+        self.alongside: Callable[[Sequence[Entry]], Awaitable[Sequence[Pending]]] | None = None
+        """Asked, between deciding and the disk, what else goes into the same append. Must not wait for the ledger."""
         self._journal = journal
         self._meter = meter
         self._feed_in_memory = feed_in_memory
         self._snapshot_every = snapshot_every
         self._tasks = tasks
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[Pending] = []
         self._writing = False
         self._broken: Exception | None = None
         self._lock = asyncio.Lock()
@@ -100,14 +104,22 @@ class Ledger:
 
     async def commit_all(self, decisions: Sequence[Decide]) -> list[list[Entry]]:
         """Do the same for several decisions at once, each on the book as the ones before it leave it."""
-        loop = asyncio.get_running_loop()
-        mine = [_Waiting(decide, loop.create_future()) for decide in decisions]
+        # A caller that is cancelled takes back what has not been decided; a turn under way goes on without it.
+        return await asyncio.gather(*(each.durable for each in self.commit_soon(decisions)))
+
+    def commit_soon(self, decisions: Sequence[Decide]) -> list[Pending]:
+        """Put decisions into the next turn, at once and in this order; the futures tell when they are durable."""
+        mine = self.pending(decisions)
         self._waiting += mine
-        if not self._writing:
+        if mine and not self._writing:
             self._writing = True
             self._tasks.start("ledger", self._write()).add_done_callback(self._left_off)
-        # A caller that is cancelled takes back what has not been decided; a turn under way goes on without it.
-        return await asyncio.gather(*(each.durable for each in mine))
+        return mine
+
+    def pending(self, decisions: Sequence[Decide]) -> list[Pending]:
+        """Return decisions as `alongside` returns them."""
+        loop = asyncio.get_running_loop()
+        return [Pending(decide, loop.create_future()) for decide in decisions]
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """Return published facts with seq > `after`; wait up to `wait_s` for the first."""
@@ -158,9 +170,13 @@ class Ledger:
             for each in left:
                 _fail(each, JournalError(_ENDED))
 
-    async def _take_turn(self, turn: Sequence[_Waiting]) -> None:
+    async def _take_turn(self, turn: Sequence[Pending]) -> None:
         decided = [(each, entries) for each in turn if (entries := self._decided(each)) is not None]
         together = [entry for _, entries in decided for entry in entries]
+        if self.alongside is not None and together and self._broken is None:
+            joined = await self.alongside(together)
+            decided += [(each, entries) for each in joined if (entries := self._decided(each)) is not None]
+            together = [entry for _, entries in decided for entry in entries]
         try:
             if together:
                 await self._append(together)
@@ -182,7 +198,7 @@ class Ledger:
             self._news.set()
             self._news = asyncio.Event()
 
-    def _decided(self, each: _Waiting) -> list[Entry] | None:
+    def _decided(self, each: Pending) -> list[Entry] | None:
         """Decide and fold; None when nothing came of it but an error for the one who asked."""
         if each.durable.done():
             return None
@@ -229,6 +245,6 @@ class Ledger:
             del facts[: -self._feed_in_memory]
 
 
-def _fail(each: _Waiting, error: Exception) -> None:
+def _fail(each: Pending, error: Exception) -> None:
     if not each.durable.done():
         each.durable.set_exception(error)

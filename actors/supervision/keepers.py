@@ -231,6 +231,18 @@ class GroupKeeper(Keeper):
 
     # --- keeping --------------------------------------------------------------------------------------------------
 
+    async def hear_panic(self) -> None:
+        """Look whether the panic that has taken the group over, if one has, has said how it ended."""
+        if not self.taken or self.parked:
+            return
+        try:
+            _, holder = await self._office.store.owner(f"{ActorKind.GROUP}/{self.wish.name}")
+        except JournalError as error:
+            _log.warning("owner_not_readable", group=self.wish.name, error=str(error))
+            return
+        if has_ended(holder):
+            self.parked = f"taken over; {holder}"
+
     async def _places(self) -> dict[AccountId, Place]:
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + _PLACES_WAIT_S
@@ -313,13 +325,7 @@ class GroupKeeper(Keeper):
     async def _afterwards(self) -> None:
         """While a panic acts, wait for its word."""
         while self.taken and not self.parked and not self._stopping.is_set():
-            try:
-                _, holder = await self._office.store.owner(f"{ActorKind.GROUP}/{self.wish.name}")
-            except JournalError as error:
-                _log.warning("owner_not_readable", group=self.wish.name, error=str(error))
-            else:
-                if has_ended(holder):
-                    self.parked = f"taken over; {holder}"
+            await self.hear_panic()
             await self._sleep(_TAKEN_POLL_S)
 
     def _may_go_on(self) -> str:

@@ -14,7 +14,6 @@ from actors.logs import close_logs, log_to_file
 def log(tmp_path):
     """Return how to open the log and read it; everything is put back afterwards."""
     path = tmp_path / "logs" / "account-l1.jsonl"
-    level = logging.getLogger().level
 
     def lines() -> list[dict]:
         close_logs()
@@ -22,7 +21,6 @@ def log(tmp_path):
 
     yield lambda **options: log_to_file(path, **({"debug": False} | options)), lines
     close_logs()
-    logging.getLogger().setLevel(level)
     structlog.reset_defaults()
 
 
@@ -48,6 +46,17 @@ def test_wire_detail_comes_only_with_debug(log):
     structlog.get_logger("venues.backpack.rest").debug("POST", headers={"X-Signature": "abc"})
     logging.getLogger("aiohttp.access").info("noise")
     assert [line["event"] for line in lines()] == ["GET /api", "POST"]
+
+
+def test_closing_leaves_every_logger_as_it_was(log):
+    """Whoever logs in the same process afterwards hears what it set, not what an actor wanted."""
+    start, _ = log
+    names = ("", "venues", "asyncio")
+    before = [logging.getLogger(name).level for name in names]
+    start()
+    start(debug=True)
+    close_logs()
+    assert [logging.getLogger(name).level for name in names] == before
 
 
 def test_secrets_are_cut_out_of_lines_and_tracebacks(log):

@@ -16,28 +16,10 @@ from actors.tasks import Tasks
 from strategies.domain.commands import SubmitOrder
 from strategies.domain.events import OrderClosed
 from strategies.domain.ids import AccountId, InstrumentId, Timestamp
-from tests.actors.account.conftest import order
+from tests.actors.account.conftest import Gated, order
 
 ACCOUNT, ETH, AT = AccountId("l1"), InstrumentId("ETH-PERP"), Timestamp(1_000)
 BOUND_S = 5.0
-
-
-class Gated:
-    """A journal whose disk takes its time: every append waits at the gate while it is closed."""
-
-    def __init__(self, journal) -> None:
-        self._journal = journal
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.at_the_gate = asyncio.Event()
-
-    def __getattr__(self, name: str):
-        return getattr(self._journal, name)
-
-    async def append(self, entries) -> int:
-        self.at_the_gate.set()
-        await self.gate.wait()
-        return await self._journal.append(entries)
 
 
 class World:

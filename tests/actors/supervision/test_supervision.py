@@ -228,6 +228,8 @@ async def test_what_a_panic_takes_over_is_not_fought_for(bench):
             "Group h is flat.",
         )
         await bench.store.claim("group/g", panic_ended("anna@host", "flat"))
+        said = await ending.unwind(supervision, 30.0, asyncio.Event())
+        assert said[0] == "Group g was taken over; panic ended, flat: anna@host.", "its word was not looked for"
         await until(lambda: group.over)
         assert "panic ended, flat: anna@host" in group.trouble
         assert not supervision.groups[GroupId("h")].parking
@@ -279,7 +281,7 @@ async def test_unwind_flattens_and_confirms(bench):
     bench.world.held["g"] = Decimal(3)
     async with bench.running(ONE_GROUP) as supervision:
         await until(lambda: all_armed(supervision))
-        assert ending.keep(supervision) == ("Group g keeps its positions: long: holds 3; short: holds -3.",)
+        assert await ending.keep(supervision) == ("Group g keeps its positions: long: holds 3; short: holds -3.",)
         assert await ending.unwind(supervision, 30.0, asyncio.Event()) == ("Group g is flat.",)
 
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from actors.explain.fold import leg_names
 from actors.explain.story import Cause, Cycle, OrderStory
-from actors.operator.table import duration, signed
+from actors.operator.table import TABLE_FROM, duration, signed
 from actors.words import clock_of
 from strategies.domain.ids import Timestamp
 
@@ -20,6 +21,7 @@ _HASH_SHOWN = 12
 _OWN_PARTS = 2
 """Parts of an order's id before leg, purpose and attempt."""
 _INDENT = " " * 14
+_CARD_INDENT = 2
 _ORDER_COLUMNS = ("order", "asked", "outcome", "filled", "how it is known", "at the venue")
 
 
@@ -29,7 +31,7 @@ def draw(cycle: Cycle) -> RenderableType:
         Text(_headline(cycle), style="bold"),
         Text(""),
         *_time_line(cycle),
-        *((Text(""), _orders(cycle)) if cycle.orders else ()),
+        *((Text(""), OrderPicture(cycle.orders)) if cycle.orders else ()),
         *_legs(cycle),
         *(Text(problem, style="bold red") for problem in cycle.problems),
     )
@@ -74,14 +76,35 @@ def _cause(cause: Cause, where: str) -> Iterator[Text]:
         yield Text(f"{_INDENT}   net {signed(cause.net)}", style="yellow" if cause.net else "green")
 
 
-def _orders(cycle: Cycle) -> Table:
-    table = Table(title="Orders", title_justify="left", pad_edge=False, expand=True)
-    for heading in _ORDER_COLUMNS:
-        table.add_column(heading, overflow="fold")
-    for order in cycle.orders:
-        bad = order.status in {"OPEN", "REJECTED", "DENIED"}
-        table.add_row(*_order(order), style="yellow" if bad or order.doubts else "")
-    return table
+class OrderPicture:
+    """Every order with its outcome and how that is known, drawn for the width that there is."""
+
+    def __init__(self, orders: tuple[OrderStory, ...]) -> None:
+        """Draw nothing yet."""
+        self._orders = orders
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield a table, or, where it would break words, a few lines for each order."""
+        if options.max_width < TABLE_FROM:
+            yield Text("Orders", style="bold")
+            yield from (line for order in self._orders for line in _card(order))
+            return
+        table = Table(title="Orders", title_justify="left", pad_edge=False, expand=True)
+        for heading in _ORDER_COLUMNS:
+            table.add_column(heading, overflow="fold")
+        for order in self._orders:
+            table.add_row(*_order(order), style=_style(order))
+        yield table
+
+
+def _card(order: OrderStory) -> Iterator[Text | Padding]:
+    name, asked, outcome, filled, known, venue = _order(order)
+    yield Text(f"{name}  ", style="bold").append(f"{outcome}  {filled}", style=_style(order) or "not bold")
+    yield Padding(Text(f"{asked}\n{known}\nat the venue: {venue}", style="dim"), (0, 0, 0, _CARD_INDENT))
+
+
+def _style(order: OrderStory) -> str:
+    return "yellow" if order.doubts or order.status in {"OPEN", "REJECTED", "DENIED"} else ""
 
 
 def _order(order: OrderStory) -> tuple[str, ...]:

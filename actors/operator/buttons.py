@@ -19,7 +19,7 @@ from actors.explain.read import explain
 from actors.explain.story import CycleUnknownError
 from actors.journal.protocol import JournalError
 from actors.operator.running import Front, NoSupervisorError, TurnedDownError
-from actors.operator.status import needs_a_look, only, status_picture
+from actors.operator.status import StatusPicture, needs_a_look, only
 from actors.supervision.overview import Overview
 from actors.supervision.presses import CONFIRMED, Action
 from strategies.domain.ids import GroupId
@@ -55,7 +55,7 @@ async def show_status(front: Front, groups: frozenset[GroupId], console: Console
     if as_json:
         _print_json(console, json.loads(seen.model_dump_json()))
     else:
-        console.print(status_picture(seen, (f"Live: {front.find().url}",)))
+        console.print(StatusPicture(seen, (f"Live: {front.find().url}",)))
     return NOT_SO if needs_a_look(seen) else DONE
 
 

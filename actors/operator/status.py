@@ -1,11 +1,11 @@
 """`status`: what a running supervisor knows, as tables for a person."""
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from actors.actor import AccountStatus, Liveness
-from actors.operator.table import duration, picture
+from actors.operator.table import TABLE_FROM, Picture, duration
 from actors.supervision.overview import AccountRow, Overview
 from strategies.domain.account import AccountMode
 from strategies.domain.ids import GroupId
@@ -32,16 +32,49 @@ def needs_a_look(seen: Overview) -> bool:
     return bool(seen.not_ready()) or any(row.trouble or row.parking for row in seen.groups.values())
 
 
-def status_picture(seen: Overview, footer: tuple[str, ...]) -> RenderableType:
-    """Draw groups, accounts, and what the supervisor has to say."""
+class StatusPicture:
+    """Groups, accounts, and what the supervisor has to say, drawn for the width that there is."""
+
+    def __init__(self, seen: Overview, footer: tuple[str, ...]) -> None:
+        """Draw nothing yet."""
+        self._seen = seen
+        self._footer = footer
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the groups, the accounts, and when all of this was true."""
+        seen = self._seen
+        yield Picture(seen, ())
+        if options.max_width >= TABLE_FROM:
+            yield _table(seen)
+        else:
+            for name, row in seen.accounts.items():
+                yield Text(f"{name}  ", style="bold").append(_line(row, seen), style=_style(row) or "not bold")
+        heard = f"As of {duration(seen.at, seen.beat_at)} ago; supervisor epoch {seen.supervisor_epoch}."
+        for line in (heard, *self._footer):
+            yield Text(line, style="dim")
+
+
+def _table(seen: Overview) -> Table:
     table = Table(expand=True, pad_edge=False)
     for position, heading in enumerate(_COLUMNS):
         table.add_column(heading, justify="left" if position < _LEFT else "right", overflow="fold")
     for name, row in seen.accounts.items():
-        bad = row.actor.liveness is not Liveness.ALIVE or (row.status and row.status.mode is not AccountMode.ARMED)
-        table.add_row(name, row.venue, *_cells(row, seen), style="red" if bad else "")
-    heard = Text(f"As of {duration(seen.at, seen.beat_at)} ago; supervisor epoch {seen.supervisor_epoch}.", style="dim")
-    return Group(picture(seen, ()), table, heard, *(Text(line, style="dim") for line in footer))
+        table.add_row(name, row.venue, *_cells(row, seen), style=_style(row))
+    return table
+
+
+def _line(row: AccountRow, seen: Overview) -> str:
+    """Write one account in a line, each number with its name."""
+    mode, equity, flying, doubts, stream, epoch, restarts = _cells(row, seen)
+    return (
+        f"{row.venue}  {mode}  equity {equity} USD, {flying} in flight, {doubts} in doubt, stream {stream}, "
+        f"epoch {epoch}, restarts {restarts}"
+    )
+
+
+def _style(row: AccountRow) -> str:
+    armed = row.status is None or row.status.mode is AccountMode.ARMED
+    return "" if row.actor.liveness is Liveness.ALIVE and armed else "red"
 
 
 def _cells(row: AccountRow, seen: Overview) -> tuple[str, ...]:

@@ -3,11 +3,13 @@
 The machine that decided then decides again: so the phases and reasons are the strategy's own, not guessed from names.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from heapq import merge
 from typing import Any
 
+from actors.explain.memory import Mark
 from actors.explain.orders import Orders
 from actors.explain.story import Cause, Cycle, CycleUnknownError, LegResult
 from actors.group_log import SETTINGS, STEP, DecidedBy, StepBody
@@ -24,10 +26,12 @@ _ZERO = Decimal(0)
 class CycleFold:
     """Folds the records of one group's stream, and keeps the steps of one cycle: a number, or None for the last."""
 
-    def __init__(self, group: GroupId, wanted: int | None, build: Builder) -> None:
-        """Make machines with `build`."""
+    def __init__(self, group: GroupId, wanted: int | None, build: Builder, begin: Mark | None = None) -> None:
+        """Make machines with `build`; begin where an earlier fold has been, or at the first record."""
         self.orders = Orders()
         self.problems: list[str] = []
+        self.marks: list[Mark] = []
+        """Places to begin at the next time."""
         self._group = group
         self._wanted = wanted
         self._build = build
@@ -46,6 +50,13 @@ class CycleFold:
         self._ended_at: Timestamp | None = None
         self._next_began_at: Timestamp | None = None
         self._diverged = False
+        self._later = 0
+        self._settings: DecidedBy | None = None
+        self._numbered = re.compile(rf'"{re.escape(group)}:([0-9]+):')
+        if begin is not None:
+            self._state, self._view = begin.state, begin.view
+            self.problems, self._diverged = list(begin.problems), bool(begin.problems)
+            self._settle(begin.settings)
 
     @property
     def past(self) -> bool:
@@ -66,7 +77,11 @@ class CycleFold:
 
     def late(self, record: Record) -> None:
         """Look at a record from after the cycle: a fact about one of its orders may come at any time."""
-        if record.kind == STEP and f'"{self._group}:{self._wanted}:' in record.body:
+        if record.kind != STEP:
+            return
+        named = {int(number) for number in self._numbered.findall(record.body)}
+        self._later = max(self._later, *named, 0)
+        if self._wanted in named:
             self.orders.happened(StepBody.model_validate_json(record.body).event)
 
     def cycle(self, others: Iterable[Cause] = ()) -> Cycle:
@@ -88,7 +103,7 @@ class CycleFold:
         return Cycle(
             group=self._group,
             cycle=view.cycle,
-            cycles=view.cycle if self._view is None else self._view.cycle,
+            cycles=max(self._later, view.cycle if self._view is None else self._view.cycle),
             began_at=self._began_at,
             ended_at=self._ended_at or (self._causes[-1].at if self.past and self._causes else None),
             outcome=self._outcome(self._ended or view),
@@ -101,6 +116,7 @@ class CycleFold:
 
     def _settle(self, settings: DecidedBy) -> None:
         spec = GroupSpec(group=self._group, instrument_id=settings.instrument_id, legs=settings.legs)
+        self._settings = settings
         self._machine = self._build(settings.strategy, spec, settings.params, settings.limits)
         if self._state is None:
             self._state = self._machine.start()
@@ -109,7 +125,7 @@ class CycleFold:
     def _step(self, record: Record, body: StepBody) -> None:
         if self._machine is None or self._view is None:
             raise ValueError("the journal does not say by which settings it was decided")
-        before = self._view
+        before, state = self._view, self._state
         decided = self._machine.step(self._state, body.event)
         self._state = decided.state
         after = self._view = self._machine.view(decided.state)
@@ -119,6 +135,9 @@ class CycleFold:
                 f"From step {record.seq} on, this version of the code decides otherwise than was decided then: "
                 "what was decided is shown as it was, phases as they would be now."
             )
+        if after.cycle != before.cycle and self._settings is not None:
+            told = tuple(self.problems)
+            self.marks.append(Mark(after.cycle, record.seq - 1, self._settings, state, before, told))
         self._place(before, after, record.at)
         if self.past or (self._wanted is not None and after.cycle < self._wanted - 1):
             return

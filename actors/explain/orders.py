@@ -38,6 +38,10 @@ class Orders:
         """Return the accounts that they were sent to."""
         return frozenset(story.account for story in self._stories.values())
 
+    def sent_to(self, account: AccountId) -> frozenset[OrderId]:
+        """Return the orders that were sent to an account."""
+        return frozenset(name for name, story in self._stories.items() if story.account == account)
+
     def decided(self, commands: Iterable[Command], at: Timestamp, seq: int) -> None:
         """Take note of orders that a step asked for."""
         for command in commands:
@@ -76,9 +80,6 @@ class Orders:
     def identified(self, order_id: OrderId, identity: WriteIdentity) -> None:
         """Take note of the identity under which one of them left."""
         self._change(order_id, client_order_id=identity.client_order_id, nonce=identity.nonce, tx_hash=identity.tx_hash)
-
-    def __contains__(self, order_id: object) -> bool:
-        return order_id in self._stories
 
     def _filled(self, event: Filled) -> None:
         story = self._stories.get(event.fill.order_id) if event.fill.order_id else None

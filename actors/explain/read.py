@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from actors.account.state import EntryKind, PreparedBody
 from actors.explain.fold import CycleFold, causes_of
+from actors.explain.memory import Memory
 from actors.explain.orders import Orders
 from actors.explain.story import Cause, Cycle, CycleUnknownError
 from actors.hosting.protocol import ActorKind
@@ -17,9 +18,10 @@ _SHOWN = 200
 """Characters of what a record that cannot be read says about itself."""
 
 
-def explain(url: str, group: GroupId, cycle: int | None = None) -> Cycle:
+def explain(url: str, group: GroupId, cycle: int | None = None, memory: Memory | None = None) -> Cycle:
     """Return one cycle of a group: a number from 1 (0 = what came before the first), or None for the last.
 
+    A `memory` makes the next explanation of the same journal shorter; each needs the memory to itself meanwhile.
     What cannot be read is named in the answer's `problems`; what was read before it is in the answer.
 
     Raises:
@@ -30,10 +32,13 @@ def explain(url: str, group: GroupId, cycle: int | None = None) -> Cycle:
     stream = f"{ActorKind.GROUP}/{group}"
     if not _has(location, stream):
         raise CycleUnknownError(f"The journal in {location.directory} has no group {group}.")
-    fold = CycleFold(group, cycle, build_machine)
-    _fold_group(fold, _records(location, stream))
+    memory = memory or Memory()
+    begin = memory.before(group, cycle)
+    fold = CycleFold(group, cycle, build_machine, begin)
+    _fold_group(fold, _records(location, stream, 0 if begin is None else begin.seq))
+    memory.add(group, fold.marks)
     others = _way_out(location, group, fold)
-    _identify(location, fold.orders, fold.problems)
+    _identify(location, fold.orders, fold.problems, memory)
     return fold.cycle(others)
 
 
@@ -70,21 +75,25 @@ def _way_out(location: JournalLocation, group: GroupId, fold: CycleFold) -> list
         return []
 
 
-def _identify(location: JournalLocation, orders: Orders, problems: list[str]) -> None:
+def _identify(location: JournalLocation, orders: Orders, problems: list[str], memory: Memory) -> None:
     """Add under which identity each order left: only the accounts know it."""
     for account in sorted(orders.accounts()):
         stream = f"{ActorKind.ACCOUNT}/{account}"
         if not _has(location, stream):
             problems.append(f"The journal has no {stream}: what its orders were called at the venue is not known.")
             continue
+        names = memory.names(account)
         try:
-            for record in _records(location, stream):
+            for record in _records(location, stream, names.seq):
+                names.seq = record.seq
                 if record.kind == EntryKind.PREPARED:
                     body = PreparedBody.model_validate_json(record.body)
-                    if body.identity.order_id in orders and body.identity.order_id == body.key:
-                        orders.identified(body.identity.order_id, body.identity)
+                    if body.identity.order_id == body.key:
+                        names.of[body.identity.order_id] = body.identity
         except (JournalError, ValueError) as error:
             problems.append(f"{stream} cannot be read: {str(error)[:_SHOWN]}")
+        for order_id in orders.sent_to(account) & names.of.keys():
+            orders.identified(order_id, names.of[order_id])
 
 
 def _has(location: JournalLocation, stream: str) -> bool:
@@ -94,5 +103,5 @@ def _has(location: JournalLocation, stream: str) -> bool:
         return False
 
 
-def _records(location: JournalLocation, stream: str) -> Iterator[Record]:
-    return StreamReader(location.file_of(stream), stream).records()
+def _records(location: JournalLocation, stream: str, after: int = 0) -> Iterator[Record]:
+    return StreamReader(location.file_of(stream), stream).records(after)

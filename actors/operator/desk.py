@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from actors.clock import wall_now
+from actors.explain.memory import Memory
 from actors.explain.read import explain
 from actors.operator.running import remove_paper, write_paper
 from actors.supervision.overview import Overview, overview
@@ -69,12 +70,13 @@ class Desk:
 
     def parts(self, supervision: Supervision) -> tuple[Part, ...]:
         """Return the endpoints beside the picture."""
+        memory = Memory()
         if self._again is not None:
             self._reload = Reload(supervision, *self._again)
         return (
             *(() if self._reload is None else (Reloading(self._reload),)),
             Operations(lambda wanted: press(supervision, wanted)),
-            Cycles(lambda: supervision.groups, lambda group, cycle: explain(self._journal, group, cycle)),
+            Cycles(lambda: supervision.groups, lambda group, cycle: explain(self._journal, group, cycle, memory)),
             Telemetry(self.bots, self._ingest, self.guard, wall_now),
         )
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from actors.explain.draw import draw
+from actors.explain.memory import Memory
 from actors.explain.read import explain
 from actors.explain.story import CycleUnknownError
 from actors.group_log import STEP, StepBody
@@ -20,7 +22,7 @@ from actors.operator.buttons import DONE, NOT_ASKED, NOT_SO, tell_cycle
 from actors.web.cycles import Cycles
 from actors.web.server import StatusServer
 from strategies.domain.commands import SubmitOrder
-from strategies.domain.events import OrderClosed
+from strategies.domain.events import OperatorState, OperatorStateSet, OrderClosed
 from strategies.domain.ids import AccountId, GroupId, InstrumentId, OrderId, Timestamp
 from strategies.domain.order import OrderRequest, OrderType, Side
 from tests.actors.scene import scene
@@ -98,6 +100,23 @@ def test_each_cycle_has_its_own_steps_orders_and_money(journal):
             mine = [fill for order in cycle.orders if order.leg == name for fill in order.fills]
             assert leg.fees == sum(fill.fee for fill in mine)
             assert leg.realized == -sum(fill.signed_quantity * fill.price for fill in mine)
+
+
+def test_what_is_remembered_changes_nothing_but_the_time(journal, tmp_path, monkeypatch):
+    """In whatever order cycles are asked for, the answer is that of a fresh reading; what is appended is seen."""
+    url, _ = copied(journal, tmp_path)
+    memory = Memory()
+    for number in (2, 1, None, 0, 1, 2, None):
+        assert explain(url, TRIAD, number, memory) == explain(url, TRIAD, number)
+    assert memory.before(TRIAD, 2).cycle == 1
+    assert memory.before(TRIAD, 1) is None
+    word = OperatorStateSet(at=Timestamp(2), state=OperatorState.PAUSE, by="operator:x")
+    asyncio.run(append(url, "group/triad", StepBody(event=word, commands=(), source=None, code_version="1")))
+    assert explain(url, TRIAD, None, memory).causes[-1].what == "operator:x said PAUSE"
+    with monkeypatch.context() as patch:
+        patch.setattr("actors.explain.memory._MARKS_KEPT", 1)
+        memory.add(TRIAD, [replace(memory.before(TRIAD, 2), cycle=3, seq=10_000)])
+        assert memory.before(TRIAD, 2).cycle == 1
 
 
 def test_before_the_first_cycle_is_cycle_zero(journal):

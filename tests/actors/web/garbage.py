@@ -142,12 +142,12 @@ async def throw(port: int, raw: bytes, seen: Seen, *, due: bool) -> None:
 async def storm(port: int, templates: Iterator[str], each: int, seed: int, at_once: int = 16) -> Seen:
     """Throw `each` requests at every endpoint."""
     seen, dice = Seen(), random.Random(seed)
-    waiting = [request(dice, template) for template in templates for _ in range(each)]
+    waiting = [template for template in templates for _ in range(each)]
     dice.shuffle(waiting)
 
     async def thrower() -> None:
         while waiting:
-            raw, due = waiting.pop()
+            raw, due = request(dice, waiting.pop())
             await throw(port, raw, seen, due=due)
 
     await asyncio.gather(*(thrower() for _ in range(at_once)))

@@ -17,6 +17,10 @@ _FILE = "telemetry.json"
 _SAVE_EVERY_S = 5.0
 """How much a killed supervisor forgets at most; what bots say again in seconds needs no journal."""
 
+_INTERVAL = "telemetry_interval_secs"
+_OURS = frozenset({"bot", "online", "received_at", "age_ms", "missed"})
+"""Fields that are ours to say: a bot that claims to be online is not by that."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -26,7 +30,15 @@ class Bot:
 
     received_at: Timestamp
     interval_s: Decimal
-    payload: Mapping[str, object]
+    said: str
+    """What it said, as JSON without the last brace: written once when it comes, and shown to many."""
+
+    @classmethod
+    def of(cls, heartbeat: Heartbeat, payload: Mapping[str, object], received_at: Timestamp) -> "Bot":
+        """Return a bot that has just said `payload`; what only we can say of it is left out."""
+        theirs = {name: value for name, value in payload.items() if name not in _OURS}
+        theirs[_INTERVAL] = heartbeat.telemetry_interval_secs
+        return cls(received_at, heartbeat.telemetry_interval_secs, to_json(theirs)[:-1])
 
 
 class TooManyBotsError(Exception):
@@ -56,7 +68,7 @@ class Bots:
         if name not in self._bots and len(self._bots) >= self._limit:
             self._make_room(now)
         self.heard += 1
-        self._bots[name] = Bot(received_at=now, interval_s=heartbeat.telemetry_interval_secs, payload=payload)
+        self._bots[name] = Bot.of(heartbeat, payload, now)
         self._changed = True
 
     def online(self, now: Timestamp) -> int:
@@ -79,19 +91,20 @@ class Bots:
 
     def status_json(self, now: Timestamp) -> str:
         """Return what is known, as JSON: what each bot said, as it said it, and ours beside it."""
-        rows = (
-            {
-                **bot.payload,
-                "bot": name,
-                "online": is_online(bot.received_at, bot.interval_s, now),
-                "received_at": bot.received_at,
-                "age_ms": max(0, now - bot.received_at),
-                "missed": missed(bot.received_at, bot.interval_s, now),
-                "telemetry_interval_secs": bot.interval_s,
-            }
-            for name, bot in sorted(self._bots.items())
-        )
-        return to_json({"at": now, "online": self.online(now), "total": len(self._bots), "bots": list(rows)})
+        rows = ", ".join(self._row(name, bot, now) for name, bot in sorted(self._bots.items()))
+        head = to_json({"at": now, "online": self.online(now), "total": len(self._bots)})
+        return f'{head[:-1]}, "bots": [{rows}]}}'
+
+    @staticmethod
+    def _row(name: str, bot: Bot, now: Timestamp) -> str:
+        ours = {
+            "bot": name,
+            "online": is_online(bot.received_at, bot.interval_s, now),
+            "received_at": bot.received_at,
+            "age_ms": max(0, now - bot.received_at),
+            "missed": missed(bot.received_at, bot.interval_s, now),
+        }
+        return f"{bot.said}, {json.dumps(ours)[1:]}"
 
     def _make_room(self, now: Timestamp) -> None:
         stale = [
@@ -112,11 +125,7 @@ class Bots:
             kept = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
             for name, each in kept["bots"].items():
                 heartbeat = Heartbeat.model_validate(each["payload"])
-                self._bots[str(name)] = Bot(
-                    received_at=Timestamp(int(each["received_at"])),
-                    interval_s=heartbeat.telemetry_interval_secs,
-                    payload=dict(each["payload"]),
-                )
+                self._bots[str(name)] = Bot.of(heartbeat, each["payload"], Timestamp(int(each["received_at"])))
         except FileNotFoundError:
             return
         except (OSError, ValueError, ArithmeticError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -143,14 +152,11 @@ class Bots:
         if not self._changed:
             return
         self._changed = False
-        text = to_json(
-            {
-                "bots": {
-                    name: {"received_at": bot.received_at, "payload": dict(bot.payload)}
-                    for name, bot in self._bots.items()
-                }
-            }
+        rows = ", ".join(
+            f'{json.dumps(name)}: {{"received_at": {bot.received_at}, "payload": {bot.said}}}}}'
+            for name, bot in self._bots.items()
         )
+        text = f'{{"bots": {{{rows}}}}}'
         try:
             await asyncio.to_thread(_replace, folder / _FILE, text)
         except OSError:

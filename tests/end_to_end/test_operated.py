@@ -92,4 +92,7 @@ async def test_a_deployment_is_operated_from_the_command_line(deployment):
     deployment.process.send_signal(signal.SIGTERM)
     assert await deployment.wait(90) == 0, deployment.output
     assert (await say(deployment, "status"))[0] == NOBODY
+    token = (deployment.state / "operator.token").read_bytes().strip()
+    holding_it = [path.name for path in deployment.state.rglob("*") if path.is_file() and token in path.read_bytes()]
+    assert (holding_it, token.decode() in deployment.output) == (["operator.token"], False)
     await deployment.judge()

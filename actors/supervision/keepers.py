@@ -144,6 +144,13 @@ class GroupKeeper(Keeper):
         """Bring `order` to the group, as often as it takes until the group has journaled it."""
         self._orders.append(order)
 
+    @property
+    def last_word(self) -> OperatorState | None:
+        """Return what the group has been told last, also when it has not heard it yet; None = nobody knows."""
+        if self._orders:
+            return self._orders[-1].state
+        return None if self.status is None else self.status.view.operator_state
+
     def has_to_tell(self, order: Order) -> bool:
         """Say whether the group has not journaled `order` yet."""
         return any(each is order for each in self._orders)

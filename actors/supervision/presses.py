@@ -12,7 +12,7 @@ import structlog
 from actors.actor import ActorUnreachableError, Liveness
 from actors.journal.protocol import StaleEpochError
 from actors.supervision.keepers import GroupKeeper, Order
-from actors.supervision.past import PRESSED
+from actors.supervision.past import DELIVERED, PRESSED
 from actors.supervision.supervision import Supervision
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import GroupId
@@ -119,6 +119,10 @@ async def _tell(supervision: Supervision, keeper: GroupKeeper, wanted: Press, st
     number = supervision.next_press()
     order = Order(state=state, by=_WORD + wanted.by, reason=wanted.reason, press=number)
     await supervision.note(PRESSED, {"group": wanted.group, "order": order.model_dump(mode="json")})
+    why_not = _why_not(keeper, wanted.action)
+    if why_not:  # the group was given up while this was written: its way out takes no other word any more
+        await supervision.note(DELIVERED, {"presses": [number]})
+        raise PressRefusedError(why_not)
     keeper.tell(order)
     done = await _delivered(keeper, order)
     text = _outlook(keeper, wanted, done=done)

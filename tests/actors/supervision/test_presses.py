@@ -100,6 +100,43 @@ async def test_an_interrupt_does_not_undo_what_an_operator_said(bench):
         assert bench.world.told[0][:2] == ("g", OperatorState.PAUSE)
 
 
+async def test_an_interrupt_right_after_the_start_loses_no_word_either(bench):
+    """Ctrl-C twice in a row: the word that the group has not even heard again yet is kept for the start after."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        await press(supervision, pressed(Action.PAUSE))
+        await ending.unwind(supervision, 30.0, asyncio.Event())
+    enough = asyncio.Event()
+    enough.set()
+    async with bench.running(ONE_GROUP) as supervision:
+        await ending.unwind(supervision, 30.0, enough)
+    bench.world.told.clear()
+    async with bench.running(ONE_GROUP):
+        await until(lambda: bool(bench.world.told))
+        assert bench.world.told[0][:2] == ("g", OperatorState.PAUSE)
+
+
+async def test_a_group_given_up_while_a_press_is_written_does_not_get_it(bench):
+    """RESUME must not come after the FLATTEN of a parking."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        keeper, note = supervision.groups[G], supervision.note
+
+        async def slowly(kind, body) -> None:
+            if kind == PRESSED:
+                keeper.take_way_out("died too often")
+            await note(kind, body)
+
+        supervision.note = slowly
+        with pytest.raises(PressRefusedError, match="is parked"):
+            await press(supervision, pressed(Action.RESUME))
+        await asyncio.sleep(5)
+        assert {told[1] for told in bench.world.told} == {OperatorState.FLATTEN}
+    async with bench.running(ONE_GROUP):
+        await asyncio.sleep(5)
+        assert {told[1] for told in bench.world.told} == {OperatorState.FLATTEN}
+
+
 async def test_a_group_that_hangs_is_told_later_and_restarted_all_the_same(bench):
     """A frozen process answers no press: it waits; a restart does not wait for the group's own word."""
     async with bench.running(ONE_GROUP) as supervision:

@@ -26,19 +26,23 @@ from actors.journal.show import show as show_journal
 from actors.journal.store import open_store
 from actors.journal.verify import verify as verify_journal
 from actors.logs import close_logs, log_to_file
+from actors.operator.cli import Deployment, add_commands
 from actors.operator.panic import FLAT_WITHIN_S, PanicRunsError, check_no_panic, press, targets
-from actors.operator.session import Interrupts, Session
+from actors.operator.session import Desk, Interrupts, Session
 from actors.operator.simulator import Simulator, SimulatorError, running_simulator
 from actors.operator.terminal import LibraryTalk, Terminal
 from actors.ray_environment import RayStartError, ray_kept
 from actors.supervision.build import build_digest, code_root
 from actors.supervision.supervision import STREAM, Supervision, check_streams
+from actors.web.guard import Guard
 from actors.web.server import PortInUseError, StatusServer
+from actors.web.tokens import Tokens, WeakTokenError, operator_tokens, token_file
 from conf.finding import SettingsError
 from conf.load import load, missing_secrets, needs_live_flag
 from conf.schema import Settings
 from conf.wishes import desired
 from strategies.domain.ids import GroupId
+from venues.secrets import SecretMissingError
 
 BAD_USAGE = 2
 """Exit code of everything that is wrong before anything has been started."""
@@ -64,6 +68,8 @@ _REFUSALS = (
     PortInUseError,
     LockHeldError,
     JournalError,
+    SecretMissingError,
+    WeakTokenError,
     OSError,
 )
 _HINTS: dict[type[Exception], str] = {
@@ -199,6 +205,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
                 ends.push_async_callback(server.close)
                 server.bind()
+                guard = Guard(_tokens(settings), names=settings.supervisor.names)
                 await check_streams(store, desired(settings))
                 await check_no_panic(desired(settings))
                 if settings.simulated_venues():
@@ -220,6 +227,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,
+                desk=Desk(guard, settings.supervisor.token or str(token_file(state_dir)), state_dir),
             )
             return await session.run()
 
@@ -237,6 +245,11 @@ async def _panic(settings: Settings, timeout_s: float) -> int:
         return await press(wanted, settings.general.journal_url, timeout_s, Console(file=sys.stdout))
     finally:
         close_logs()
+
+
+def _tokens(settings: Settings) -> Tokens:
+    config = settings.supervisor
+    return operator_tokens(settings.general.state_dir, config.token, config.tokens)
 
 
 def _only(settings: Settings, names: Iterable[str] | None) -> Settings:
@@ -288,10 +301,24 @@ def _read_or_refuse(context: typer.Context, groups: Path | None, overrides: Iter
         _refuse(error)
 
 
+def _deployment(context: typer.Context, groups: Path | None, overrides: Iterable[str] | None) -> Deployment:
+    settings = _read_or_refuse(context, groups, overrides)
+    return Deployment(
+        source=settings.source,
+        state_dir=settings.general.state_dir,
+        journal_url=settings.general.journal_url,
+        token=settings.supervisor.token,
+        groups=tuple(settings.groups),
+    )
+
+
 def _refuse(error: Exception) -> NoReturn:
     hint = _HINTS.get(type(error), "")
     typer.echo(f"Nothing was started.\n{error}{hint}", err=True)
     sys.exit(BAD_USAGE)
+
+
+add_commands(app, _deployment)
 
 
 def main() -> None:

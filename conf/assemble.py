@@ -77,7 +77,7 @@ class Assembly:
         return _absolute(Settings(**parts), self._directory)
 
     def _plain_section(self, name: str) -> BaseModel | None:
-        raw = self._written.tree[name]
+        raw = self._located(self._written.tree[name])
         if isinstance(raw, dict):
             return self._section(_section_model(name), (name,), raw)
         self.report((name,), "must be a table", f"write [{name}] and its keys below it")

@@ -4,18 +4,24 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
 from actors.clock import wall_now
 from actors.journal.protocol import JournalError
+from actors.operator.running import remove_paper, write_paper
 from actors.operator.simulator import Simulator
 from actors.operator.terminal import Terminal
 from actors.supervision import ending
 from actors.supervision.overview import Overview, overview
+from actors.supervision.presses import press
 from actors.supervision.settings import OnInterrupt, SupervisorConfig
 from actors.supervision.supervision import Supervision
 from actors.tasks import Tasks
+from actors.web.guard import Guard
+from actors.web.operations import Operations
 from actors.web.server import StatusServer
 
 OK = 0
@@ -67,6 +73,16 @@ class Interrupts:
             self._breaks_off.cancel()
 
 
+@dataclass(frozen=True)
+class Desk:
+    """Where operators are received."""
+
+    guard: Guard
+    token_at: str
+    """Where the token is that the guard asks for; never the token."""
+    state_dir: Path
+
+
 class Session:
     """Runs a supervision: shows it, waits for its end, ends it in order."""
 
@@ -80,6 +96,7 @@ class Session:
         simulator: Simulator | None,
         until_done: bool,
         interrupts: Interrupts,
+        desk: Desk,
     ) -> None:
         """Wire the parts; `interrupts` are heard already."""
         self._supervision = supervision
@@ -89,6 +106,7 @@ class Session:
         self._simulator = simulator
         self._until_done = until_done
         self._interrupts = interrupts
+        self._desk = desk
         self._tasks = Tasks("session", _complain)
         self._show = Tasks("terminal", _complain)
 
@@ -100,7 +118,9 @@ class Session:
         """
         await self._supervision.start()
         try:
-            await self._server.serve(self._look)
+            parts = (Operations(lambda wanted: press(self._supervision, wanted)),)
+            await self._server.serve(self._look, parts, self._desk.guard)
+            write_paper(self._desk.state_dir, self._config.host, self._server.url)
             self._show.start("terminal", self._terminal.show(self._look, self._footer()))
             if self._simulator is not None:
                 self._tasks.start("simulator", self._simulator.keep(self._supervision.notice))
@@ -167,6 +187,7 @@ class Session:
                 self._say(line)
         await self._show.close()
         await self._tasks.close()
+        remove_paper(self._desk.state_dir)
         await self._server.close()
 
     def _say(self, text: str) -> None:
@@ -174,7 +195,7 @@ class Session:
         self._terminal.say(text)
 
     def _look(self) -> Overview:
-        return overview(self._supervision, wall_now())
+        return overview(self._supervision, wall_now(), self._desk.guard.meter.counters)
 
     def _footer(self) -> tuple[str, ...]:
         what = {
@@ -183,5 +204,6 @@ class Session:
         }[self._config.on_interrupt]
         return (
             f"Metrics: {self._server.url}/metrics   Status: {self._server.url}/api/groups",
+            f"What changes something asks for the token in {self._desk.token_at}",
             f"{what} (supervisor.on_interrupt = {self._config.on_interrupt}).",
         )

@@ -12,11 +12,12 @@ from actors.journal.protocol import Entry, Journal, JournalError, JournalStore, 
 from actors.supervision.desired import Desired, Found, Plan, plan
 from actors.supervision.keeper import Chance, Keeper, Office
 from actors.supervision.keepers import AccountKeeper, GroupKeeper, Order, deliver_places
-from actors.supervision.past import PARKING, RELEASED, recall
+from actors.supervision.past import DELIVERED, PARKING, RELEASED, recall
 from actors.supervision.settings import SupervisorConfig
 from actors.supervision.spares import Spares
 from actors.supervision.takeover import is_panic
 from actors.tasks import Tasks
+from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, GroupId, Timestamp
 
 STREAM = "supervisor"
@@ -82,6 +83,7 @@ class Supervision:
         self._tasks = Tasks("supervisor", self._task_failed)
         self._failed: asyncio.Future[str] | None = None
         self._given_away: list[GroupKeeper] = []
+        self._presses = 0
         self.spares = Spares(hosts, config.spares, self._tasks)
         office = Office(
             spares=self.spares,
@@ -115,6 +117,7 @@ class Supervision:
                 on_parking=self._group_parking,
                 on_parked=self._group_parked,
                 on_taken=self._taken_over,
+                on_told=self._press_told,
             )
             for group, wish in desired.groups.items()
         }
@@ -177,6 +180,11 @@ class Supervision:
         """Bring a word to one group, now or as soon as it lives."""
         self.groups[group].tell(order)
 
+    def next_press(self) -> int:
+        """Return the number of a new press; numbers rise over the life of the journal."""
+        self._presses += 1
+        return self._presses
+
     async def record(self, kind: str, body: Mapping[str, object]) -> None:
         """Write into the supervisor's own stream.
 
@@ -218,13 +226,18 @@ class Supervision:
         for group in taken.keys() - past.parked.keys() - self._release:
             self.groups[group].take_way_out(taken[group])
             await self._note_parking(group, taken[group])
-        back = sorted((past.unwound - set(past.parked)) | (self._release & (set(past.parked) | set(taken))))
+        back = sorted((past.unwound.keys() - set(past.parked)) | (self._release & (set(past.parked) | set(taken))))
         for group in back:
             if group in self.groups:
-                state = self.groups[group].group_wish.operator_state
+                before = past.unwound.get(group, "") if group not in self._release else ""
+                state = OperatorState(before) if before else self.groups[group].group_wish.operator_state
                 self.groups[group].tell(Order(state=state, by="config", reason="flattened before; to go on now"))
         if back:
             await self.record(RELEASED, {"groups": back})
+        self._presses = past.presses
+        for group, written in past.untold.items():
+            if group in self.groups and not self.groups[group].parking:
+                self.groups[group].tell(Order.model_validate(written))
 
     async def _taken_meanwhile(self) -> dict[GroupId, str]:
         """Return the groups that a panic has taken over while no supervisor saw it, and which panic."""
@@ -281,6 +294,9 @@ class Supervision:
                 group.give_way(holder)
                 await self._note_parking(group.group_wish.group, f"taken over by {holder}")
                 self.notice(f"Group {group.wish.name} is taken over by {holder}, and parked: its actors stay down.")
+
+    async def _press_told(self, order: Order) -> None:
+        await self.note(DELIVERED, {"presses": [order.press]})
 
     async def _note_parking(self, group: GroupId, reason: str) -> None:
         await self.note(PARKING, {"group": group, "reason": reason})

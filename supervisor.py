@@ -227,7 +227,9 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,
-                desk=Desk(guard, settings.supervisor.token or str(token_file(state_dir)), state_dir),
+                desk=Desk(
+                    guard, settings.supervisor.token or str(token_file(state_dir)), state_dir, settings.general.language
+                ),
             )
             return await session.run()
 

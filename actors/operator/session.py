@@ -20,6 +20,7 @@ from actors.supervision.presses import press
 from actors.supervision.settings import OnInterrupt, SupervisorConfig
 from actors.supervision.supervision import Supervision
 from actors.tasks import Tasks
+from actors.web.dashboard import Dashboard
 from actors.web.guard import Guard
 from actors.web.operations import Operations
 from actors.web.server import StatusServer
@@ -81,6 +82,8 @@ class Desk:
     token_at: str
     """Where the token is that the guard asks for; never the token."""
     state_dir: Path
+    language: str = "en"
+    """What people read on the dashboard who have not chosen: en or zh."""
 
 
 class Session:
@@ -107,6 +110,7 @@ class Session:
         self._until_done = until_done
         self._interrupts = interrupts
         self._desk = desk
+        self._dashboard = Dashboard(self._look, desk.language)
         self._tasks = Tasks("session", _complain)
         self._show = Tasks("terminal", _complain)
 
@@ -118,8 +122,9 @@ class Session:
         """
         await self._supervision.start()
         try:
-            parts = (Operations(lambda wanted: press(self._supervision, wanted)),)
+            parts = (self._dashboard, Operations(lambda wanted: press(self._supervision, wanted)))
             await self._server.serve(self._look, parts, self._desk.guard)
+            self._dashboard.start()
             write_paper(self._desk.state_dir, self._config.host, self._server.url)
             self._show.start("terminal", self._terminal.show(self._look, self._footer()))
             if self._simulator is not None:
@@ -187,6 +192,7 @@ class Session:
                 self._say(line)
         await self._show.close()
         await self._tasks.close()
+        await self._dashboard.close()
         remove_paper(self._desk.state_dir)
         await self._server.close()
 
@@ -203,7 +209,7 @@ class Session:
             OnInterrupt.KEEP: "Ctrl-C ends and keeps every position",
         }[self._config.on_interrupt]
         return (
-            f"Metrics: {self._server.url}/metrics   Status: {self._server.url}/api/groups",
+            f"Dashboard: {self._server.url}/   (also /metrics, {self._server.url}/api/groups)",
             f"What changes something asks for the token in {self._desk.token_at}",
             f"{what} (supervisor.on_interrupt = {self._config.on_interrupt}).",
         )

@@ -6,6 +6,7 @@ What is not known is None, and stays None in every sum that it is part of.
 
 from collections.abc import Iterable
 from decimal import Decimal
+from math import isfinite
 
 from pydantic import Field
 
@@ -67,7 +68,9 @@ class AccountCard(Value):
     fees: Decimal | None = None
     funding: Decimal | None = None
     clock_offset_s: float | None = None
-    streams: dict[str, float] = Field(default={}, description="channel → seconds since its content was confirmed")
+    streams: dict[str, float | None] = Field(
+        default={}, description="channel → seconds since its content was confirmed; None = it has never spoken"
+    )
     lanes: tuple[LaneCard, ...] = ()
 
 
@@ -310,7 +313,7 @@ def _account(row: AccountRow | None, mark: Decimal | None) -> AccountCard:
         fees=status.fees,
         funding=status.funding,
         clock_offset_s=status.clock_offset_s,
-        streams=status.stream_ages_s,
+        streams={name: old if isfinite(old) else None for name, old in status.stream_ages_s.items()},
         lanes=tuple(
             LaneCard(lane=lane, left=status.budget_left.get(lane), waiting=status.queue_length.get(lane))
             for lane in Lane

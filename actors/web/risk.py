@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum, StrEnum
+from math import isfinite
 
 from pydantic import Field
 
@@ -31,8 +32,8 @@ SILENT_GRACE_S = 5.0
 """A successor lives within about a second; an actor away for longer leaves its positions to themselves."""
 DOUBT_GRACE_S = 10.0
 """Most doubts end within a few seconds, by a stream or a look-up."""
-STREAM_OLD_S = 10.0
-"""Every channel is confirmed every few seconds; a quote as old as this opens nothing."""
+STREAM_OLD_S = 45.0
+"""A quiet account channel is asked again after 30 s and has 5 s to answer: what is older is not being tended."""
 MISMATCH_GRACE_S = 90.0
 """Belief and the venue's statement differ for moments around every fill; an account compares them every half minute."""
 MARGIN_NEAR = Decimal("0.8")
@@ -267,7 +268,8 @@ def _of_supply(leg: LegSeen, status: AccountStatus) -> Iterator[Verdict]:
     """What an account lives on while something is held: fresh news and room to send."""
     stalest = max(status.stream_ages_s.items(), key=lambda each: each[1], default=None)
     if stalest is not None and stalest[1] > STREAM_OLD_S:
-        since = Timestamp(status.at - int(stalest[1] * _MS))
+        # A channel that has never spoken is infinitely old: there is no moment to name.
+        since = Timestamp(status.at - int(stalest[1] * _MS)) if isfinite(stalest[1]) else None
         yield Verdict(kind=Kind.STREAM_OLD, level=Level.WARN, leg=leg.name, since=since, detail=stalest[0])
     empty = [lane for lane in _URGENT if status.budget_left.get(lane, 1.0) < 1]
     if empty:

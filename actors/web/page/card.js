@@ -29,6 +29,7 @@ export function makeCard(group, onPress) {
     naked: figure("naked_clock"),
     legs: makeLegs(),
     money: Object.fromEntries(MONEY.map((name) => [name, figure(name)])),
+    captions: { net: el("figcaption", {}), equity: el("figcaption", {}) },
     charts: { net: chart("net"), equity: chart("equity") },
     recent: el("ol", { class: "recent" }),
     cycle: el("a", { class: "cycle" }),
@@ -60,7 +61,12 @@ export function makeCard(group, onPress) {
     ),
     parts.legs.box,
     el("div", { class: "money" }, ...MONEY.map((name) => parts.money[name].box)),
-    el("div", { class: "charts" }, parts.charts.net.box, parts.charts.equity.box),
+    el(
+      "div",
+      { class: "charts" },
+      el("figure", {}, parts.captions.net, parts.charts.net.box),
+      el("figure", {}, parts.captions.equity, parts.charts.equity.box),
+    ),
     el("div", { class: "press" }, ...VERBS.map((verb) => parts.buttons[verb])),
     parts.recentBox,
     parts.details.box,
@@ -83,9 +89,10 @@ export function drawCard(card, group, { now, real, lost, points }) {
   drawStale(card, group, { now, real, lost });
   for (const [verb, button] of Object.entries(parts.buttons)) {
     say(button, t(verb));
-    button.disabled = lost;
-    mark(button, "aria-pressed", String(NOW_IN[verb] === group.operator_state));
-    mark(button, "title", lost ? t("lost_no_press") : t(`what_${verb}`));
+    // What is so already needs no press; a flatten may be asked for again.
+    const already = verb !== "flatten" && NOW_IN[verb] === group.operator_state;
+    button.disabled = lost || already;
+    mark(button, "title", lost ? t("lost_no_press") : already ? t("already") : t(`what_${verb}`));
   }
   card.classList.toggle("empty", !group.reported);
   drawFigures(parts, group, now);
@@ -181,8 +188,10 @@ function drawPast(parts, group, now, points) {
     (item, [, text]) => say(item, spoken(text)),
   );
   const window = { from: points.from, to: now };
-  say(parts.charts.net.title, t("chart_net"));
-  say(parts.charts.equity.title, t("chart_equity"));
+  for (const name of ["net", "equity"]) {
+    say(parts.charts[name].title, t(`chart_${name}`));
+    say(parts.captions[name], t(`chart_${name}`));
+  }
   draw(parts.charts.net, points.net, { ...window, around: 0 });
   draw(parts.charts.equity, points.equity, window);
 }

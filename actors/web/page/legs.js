@@ -1,12 +1,12 @@
 // The legs of a group: what each holds, and how far each is from trouble.
 
 import { el, keyed, mark, say, show } from "/page/dom.js";
-import { age, percent, quantity, seconds, usd } from "/page/format.js";
+import { age, percent, quantity, seconds, usd, UNKNOWN } from "/page/format.js";
 import { LEVELS } from "/page/headline.js";
 import { t } from "/page/language.js";
 
 const COLUMNS = ["leg", "size", "target", "margin", "liquidation", "streams", "unknown_orders"];
-const OLD_STREAM_S = 10;
+const OLD_STREAM_S = 45; // as in actors/web/risk.py
 
 export function makeLegs() {
   const head = el("tr", {}, ...COLUMNS.map((name) => el("th", { scope: "col", class: name })));
@@ -54,7 +54,7 @@ function drawRow(row, leg, now) {
   if (account.margin_ratio !== null) meter.value = Number(account.margin_ratio);
   say(main.liquidation, leg.believed !== null && Number(leg.believed) === 0 ? "–" : percent(account.liquidation_distance));
   say(note.liquidation, account.liquidation_price === null ? "" : usd(account.liquidation_price));
-  drawStreams(main.streams, note.streams, account, now);
+  drawStreams(main.streams, account, now);
   say(main.unknown_orders, String(leg.unknown.length));
   mark(main.unknown_orders, "data-bad", leg.unknown.length ? "yes" : "");
   say(note.unknown_orders, ordersNote(leg, now));
@@ -74,13 +74,14 @@ function side(value) {
 }
 
 // The ages are as of the account's report; they have grown since by as much as the report is old.
-function drawStreams(main, note, account, now) {
-  const ages = Object.entries(account.streams).sort((one, other) => other[1] - one[1]);
+function drawStreams(main, account, now) {
+  const ages = Object.entries(account.streams).map(([name, old]) => [name, old ?? Infinity]);
+  ages.sort((one, other) => other[1] - one[1]);
   const since = account.at === null ? 0 : Math.max(0, (now - account.at) / 1000);
-  const oldest = ages.length ? ages[0][1] + since : null;
-  say(main, seconds(oldest));
-  say(note, ages.length ? ages[0][0] : "");
-  mark(main, "data-bad", oldest !== null && oldest > OLD_STREAM_S ? "yes" : "");
+  const oldest = ages.length ? ages[0][1] + since : Infinity;
+  say(main, Number.isFinite(oldest) ? seconds(oldest) : UNKNOWN);
+  mark(main, "title", ages.map(([name, old]) => `${name}: ${Number.isFinite(old) ? seconds(old + since) : UNKNOWN}`).join("\n"));
+  mark(main, "data-bad", oldest > OLD_STREAM_S ? "yes" : "");
 }
 
 function ordersNote(leg, now) {

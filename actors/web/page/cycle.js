@@ -1,0 +1,1 @@
+import { t } from "/page/language.js"; t("back");

@@ -65,7 +65,7 @@ class SmallAccount:
         raise ActorUnreachableError("nothing to be seen here")
 
     async def status(self) -> AccountStatus:
-        return account_status(self.name, self.epoch, self.mode)
+        return account_status(self.name, self.epoch, self.mode, at=loop_now())
 
 
 class SmallGroup:
@@ -113,7 +113,7 @@ class SmallGroup:
             outcome=outcome,
             stopped=world.poisoned.get(self.stream, ""),
             waits=world.waiting.get(self.stream, ""),
-        )
+        ).model_copy(update={"at": loop_now(), "naked_since": world.naked.get(self.name)})
 
 
 class LocalLink:
@@ -197,6 +197,8 @@ class World:
         self.connected: list[tuple[str, AccountId, Place]] = []
         self.told: list[tuple[str, OperatorState, str, str]] = []
         self.held: dict[str, Decimal] = {}
+        self.naked: dict[str, Timestamp] = {}
+        """Group → since when it is uncovered."""
         self.operator: dict[str, OperatorState] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.poisoned: dict[str, str] = {}

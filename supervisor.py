@@ -228,7 +228,11 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 until_done=until_done,
                 interrupts=interrupts,
                 desk=Desk(
-                    guard, settings.supervisor.token or str(token_file(state_dir)), state_dir, settings.general.language
+                    guard=guard,
+                    token_at=settings.supervisor.token or str(token_file(state_dir)),
+                    state_dir=state_dir,
+                    journal=settings.general.journal_url,
+                    language=settings.general.language,
                 ),
             )
             return await session.run()

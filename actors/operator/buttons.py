@@ -14,6 +14,10 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from actors.explain.draw import draw
+from actors.explain.read import explain
+from actors.explain.story import CycleUnknownError
+from actors.journal.protocol import JournalError
 from actors.operator.running import Front, NoSupervisorError, TurnedDownError
 from actors.operator.status import needs_a_look, only, status_picture
 from actors.supervision.overview import Overview
@@ -77,6 +81,20 @@ async def press_buttons(
         elif answers:
             console.print(_answers(answers))
     return worst
+
+
+def tell_cycle(journal_url: str, group: GroupId, cycle: int | None, console: Console, *, as_json: bool) -> int:
+    """Print why a cycle went as it did; needs no supervisor. None = the last cycle."""
+    try:
+        found = explain(journal_url, group, cycle)
+    except (CycleUnknownError, JournalError) as error:
+        console.print(f"Nothing can be told.\n{error}", markup=False, highlight=False, soft_wrap=True)
+        return NOT_ASKED
+    if as_json:
+        _print_json(console, json.loads(found.model_dump_json()))
+    else:
+        console.print(draw(found))
+    return NOT_SO if found.problems else DONE
 
 
 def confirmed(action: Action, groups: Iterable[GroupId], ask: Ask | None) -> str:

@@ -1,6 +1,7 @@
 """The sub-commands for a deployment that runs, or has run: status, the buttons, explain."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
@@ -16,6 +17,7 @@ from actors.operator.buttons import (
     confirmed,
     press_buttons,
     show_status,
+    tell_cycle,
 )
 from actors.operator.running import Front, NoSupervisorError, TurnedDownError
 from actors.supervision.presses import Action
@@ -39,6 +41,10 @@ _HELP = {
 }
 _CODES = "Exit codes: 0 done, 1 not (yet) so, 2 nothing was asked, 3 no supervisor answers."
 
+_CODES_OF_EXPLAIN = "Exit codes: 0 told, 1 told as far as it can be read, 2 there is no such cycle."
+_LAST = "last"
+_NUMBER = re.compile(r"[0-9]{1,9}")
+
 
 class Deployment(Value):
     """What the sub-commands have to know of a settings file."""
@@ -61,6 +67,9 @@ Reader = Callable[[typer.Context, Path | None, Iterable[str] | None], Deployment
 
 def add_commands(app: typer.Typer, read: Reader) -> None:
     """Add the sub-commands to the program."""
+    app.command("explain", help=f"Tell why a cycle went as it did, from the journal alone. {_CODES_OF_EXPLAIN}")(
+        _explain(read)
+    )
     app.command("status", help=f"Show what a running supervisor knows. {_CODES}")(_status(read))
     for action in Action:
         app.command(action.value, help=f"{_HELP[action]} {_CODES}")(_button(action, read))
@@ -104,6 +113,30 @@ def _button(action: Action, read: Reader) -> Callable[..., None]:
         sys.exit(_asked(press_buttons(deployment.front, action, chosen, reason, Console(), as_json=as_json)))
 
     return press
+
+
+def _explain(read: Reader) -> Callable[..., None]:
+    def tell(
+        context: typer.Context,
+        cycle: Annotated[str, typer.Argument(metavar="CYCLE", help="Its number, or last.")] = _LAST,
+        *,
+        groups: FileOption = None,
+        group: Annotated[
+            str | None, typer.Option("--group", metavar="GROUP", help="May be left out for one group.")
+        ] = None,
+        as_json: JsonOption = False,
+        overrides: SetOption = None,
+    ) -> None:
+        deployment = read(context, groups, overrides)
+        if group is None and len(deployment.groups) != 1:
+            _stop(f"Name the group with --group: {', '.join(deployment.groups)}.")
+        if cycle != _LAST and not _NUMBER.fullmatch(cycle):
+            _stop("A cycle is a number, or last.")
+        chosen = _known(deployment, [group] if group is not None else deployment.groups)[0]
+        number = None if cycle == _LAST else int(cycle)
+        sys.exit(tell_cycle(deployment.journal_url, chosen, number, Console(), as_json=as_json))
+
+    return tell
 
 
 def _known(deployment: Deployment, names: Iterable[str]) -> tuple[GroupId, ...]:

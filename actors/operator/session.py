@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from actors.clock import wall_now
+from actors.explain.read import explain
 from actors.journal.protocol import JournalError
 from actors.operator.running import remove_paper, write_paper
 from actors.operator.simulator import Simulator
@@ -20,6 +21,7 @@ from actors.supervision.presses import press
 from actors.supervision.settings import OnInterrupt, SupervisorConfig
 from actors.supervision.supervision import Supervision
 from actors.tasks import Tasks
+from actors.web.cycles import Cycles
 from actors.web.dashboard import Dashboard
 from actors.web.guard import Guard
 from actors.web.operations import Operations
@@ -82,6 +84,8 @@ class Desk:
     token_at: str
     """Where the token is that the guard asks for; never the token."""
     state_dir: Path
+    journal: str
+    """URL of the journal that explanations are read from."""
     language: str = "en"
     """What people read on the dashboard who have not chosen: en or zh."""
 
@@ -122,7 +126,13 @@ class Session:
         """
         await self._supervision.start()
         try:
-            parts = (self._dashboard, Operations(lambda wanted: press(self._supervision, wanted)))
+            parts = (
+                self._dashboard,
+                Operations(lambda wanted: press(self._supervision, wanted)),
+                Cycles(
+                    lambda: self._supervision.groups, lambda group, cycle: explain(self._desk.journal, group, cycle)
+                ),
+            )
             await self._server.serve(self._look, parts, self._desk.guard)
             self._dashboard.start()
             write_paper(self._desk.state_dir, self._config.host, self._server.url)

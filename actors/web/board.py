@@ -12,7 +12,19 @@ from pydantic import Field
 
 from actors.actor import AccountStatus, Liveness
 from actors.supervision.overview import AccountRow, ActorRow, GroupRow, Overview
-from actors.web.risk import Kind, LegSeen, Level, Verdict, margin_ratio, of_group, of_leg, of_supervisor, order, worst
+from actors.web.risk import (
+    Kind,
+    LegSeen,
+    Level,
+    Verdict,
+    is_rounding,
+    margin_ratio,
+    of_group,
+    of_leg,
+    of_supervisor,
+    order,
+    worst,
+)
 from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, GroupId, InstrumentId, LegName, OrderId, Timestamp
@@ -126,6 +138,7 @@ class GroupCard(Value):
     net: Decimal | None = None
     net_usd: Decimal | None = None
     naked_since: Timestamp | None = None
+    rounding: bool = Field(default=False, description="what is uncovered is no more than one lot")
     naked_seconds: float | None = None
     naked_usd_seconds: float | None = None
     equity: Decimal | None = None
@@ -251,6 +264,7 @@ def _group(name: GroupId, row: GroupRow, seen: Overview) -> GroupCard:
         net=net,
         net_usd=_times(net, view.mark),
         naked_since=status.naked_since,
+        rounding=is_rounding(view),
         naked_seconds=status.naked_seconds,
         naked_usd_seconds=status.naked_usd_seconds,
         equity=equity_of(row, seen),

@@ -122,6 +122,11 @@ def worst(verdicts: Iterable[Verdict]) -> Level:
     return max((verdict.level for verdict in verdicts), default=Level.OK)
 
 
+def is_rounding(view: GroupView) -> bool:
+    """Say whether what is uncovered is no more than one lot: no order could cover it, and nobody has to press."""
+    return view.lot is not None and abs(view.net) <= view.lot
+
+
 def order(kind: Kind) -> int:
     """Return a kind's place among those of its level: smaller comes first."""
     return _PLACES[kind]
@@ -182,7 +187,7 @@ def _of_actor(row: GroupRow, at: Timestamp) -> Iterator[Verdict]:
 def _of_report(row: GroupRow, status: GroupStatus, at: Timestamp) -> Iterator[Verdict]:
     view = status.view
     still = open_legs(view)
-    if status.naked_since is not None:
+    if status.naked_since is not None and not is_rounding(view):
         stuck = _age_s(status.naked_since, at) >= NAKED_GRACE_S
         yield Verdict(
             kind=Kind.NAKED if stuck else Kind.HEDGING,

@@ -153,8 +153,8 @@ function drawStale(card, group, { now, real, lost }) {
 
 function drawFigures(parts, group, now) {
   put(parts.net, `${quantity(group.net)} ${coin(group)}`, usd(group.net_usd, { signed: true }));
-  mark(parts.net.box, "data-bad", group.naked_since === null ? "" : "yes");
-  const naked = group.naked_since !== null;
+  const naked = group.naked_since !== null && !group.rounding;
+  mark(parts.net.box, "data-bad", naked ? "yes" : "");
   const total = group.naked_seconds === null ? "" : t("naked_total", { s: seconds(group.naked_seconds) });
   const covered = group.net === null ? "?" : t("covered");
   put(parts.naked, naked ? age(group.naked_since, now) : covered, total);
@@ -166,7 +166,7 @@ function drawFigures(parts, group, now) {
 }
 
 function drawDoing(parts, group, now) {
-  say(parts.phase, group.phase || "?");
+  say(parts.phase, spoken(group.phase) || "?");
   say(parts.since, `${t("in_phase")} ${age(group.phase_since, now)}`);
   say(parts.nextLabel, `${t("next")}:`);
   say(parts.next, spoken(group.next) || "?");

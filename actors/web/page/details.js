@@ -18,7 +18,7 @@ export function drawDetails(parts, group, now) {
     ...group.legs.map((leg) => ({
       key: leg.name,
       title: `${leg.account} · ${leg.details.venue}`,
-      lines: accountLines(leg.details, now),
+      lines: accountLines(leg.details, now, leg.believed !== null && Number(leg.believed) === 0),
     })),
   ];
   keyed(parts.rows, blocks, (block) => block.key, makeBlock, drawBlock);
@@ -58,7 +58,7 @@ function actorLines(actor, now) {
   return death ? [...lines, [t("last_death"), death]] : lines;
 }
 
-function accountLines(account, now) {
+function accountLines(account, now, flat) {
   const ago = (moment) => (moment === null ? t("never") : t("ago", { s: age(moment, now) }));
   const [alive, ...rest] = actorLines(account.actor, now);
   const mode = account.mode === null ? alive[1] : `${account.mode} (${account.reason})`;
@@ -72,7 +72,7 @@ function accountLines(account, now) {
     [t("equity"), usd(account.equity)],
     [t("available"), usd(account.available)],
     [t("margin"), percent(account.margin_ratio)],
-    [t("liquidation_price"), usd(account.liquidation_price)],
+    [t("liquidation_price"), flat ? "–" : usd(account.liquidation_price)],
     [t("unrealized"), usd(account.unrealized, { signed: true })],
     [t("realized"), usd(account.realized, { signed: true })],
     [t("fees"), usd(account.fees)],

@@ -47,7 +47,6 @@ function drawRow(row, leg, now) {
   say(note.size, sizeNote(leg));
   mark(note.size, "data-bad", differs(leg) ? "yes" : "");
   say(main.target, quantity(leg.target));
-  say(note.target, usd(leg.value_usd, { signed: true }));
   say(main.margin, percent(account.margin_ratio));
   say(note.margin, account.equity === null ? "" : usd(account.equity));
   show(meter, account.margin_ratio !== null);
@@ -61,7 +60,8 @@ function drawRow(row, leg, now) {
 }
 
 function sizeNote(leg) {
-  return leg.reported === null || differs(leg) ? t("venue_says", { q: quantity(leg.reported) }) : "";
+  const unlike = leg.reported === null || differs(leg);
+  return unlike ? t("venue_says", { q: quantity(leg.reported) }) : usd(leg.value_usd, { signed: true, cents: false });
 }
 
 function differs(leg) {

@@ -80,13 +80,23 @@ def test_naked_for_longer_than_a_hedge_takes_is_danger_with_its_money():
 
 def test_a_hedge_on_its_way_is_no_danger_yet():
     """For the first seconds the same exposure is called hedging."""
-    seen = calm(status=status_with(naked_since=YOUNG))
+    legs = {LONG: leg(Decimal(2)), SHORT: leg(Decimal(-1), account=B)}
+    seen = calm(status=status_with(legs=legs, naked_since=YOUNG))
     assert (first(seen).kind, first(seen).level) == (Kind.HEDGING, Level.WARN)
+
+
+def test_what_no_order_could_cover_is_no_alarm():
+    """One lot or less is rounding, however long the naked clock has run."""
+    legs = {LONG: leg(Decimal("1.51")), SHORT: leg(Decimal("-1.50"), account=B)}
+    seen = calm(status=status_with(legs=legs, naked_since=OLD))
+    assert kinds(seen) == [Kind.HEDGED]
+    assert board(seen).groups[0].net == Decimal("0.01")
 
 
 def test_naked_without_a_price_has_an_unknown_amount_not_zero():
     """No mark price: no dollars are claimed."""
-    seen = calm(status=status_with(naked_since=OLD, mark=None))
+    legs = {LONG: leg(Decimal(2)), SHORT: leg(Decimal(-1), account=B)}
+    seen = calm(status=status_with(legs=legs, naked_since=OLD, mark=None))
     assert (board(seen).headlines[0].kind, board(seen).headlines[0].usd) == (Kind.NAKED, None)
     assert board(seen).groups[0].net_usd is None
 

@@ -8,8 +8,9 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, redirect_stdout
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -27,16 +28,17 @@ from actors.journal.store import open_store
 from actors.journal.verify import verify as verify_journal
 from actors.logs import close_logs, log_to_file
 from actors.operator.cli import Deployment, add_commands
+from actors.operator.desk import Desk
 from actors.operator.panic import FLAT_WITHIN_S, PanicRunsError, check_no_panic, press, targets
-from actors.operator.session import Desk, Interrupts, Session
+from actors.operator.session import Interrupts, Session
 from actors.operator.simulator import Simulator, SimulatorError, running_simulator
 from actors.operator.terminal import LibraryTalk, Terminal
 from actors.ray_environment import RayStartError, ray_kept
 from actors.supervision.build import build_digest, code_root
 from actors.supervision.supervision import STREAM, Supervision, check_streams
-from actors.web.guard import Guard
 from actors.web.server import PortInUseError, StatusServer
-from actors.web.tokens import Tokens, WeakTokenError, operator_tokens, token_file
+from actors.web.tokens import WeakTokenError
+from conf.again import proposal
 from conf.finding import SettingsError
 from conf.load import load, missing_secrets, needs_live_flag
 from conf.schema import Settings
@@ -106,7 +108,8 @@ def run(
         settings = _read(groups, overrides)
         released = frozenset(GroupId(name) for name in release or ())
         _check_command(settings, live=live, release=released)
-        code = asyncio.run(_run(settings, ray_address, until_done=until_done, release=released))
+        read = partial(_read, groups, overrides)
+        code = asyncio.run(_run(settings, read, ray_address, live=live, until_done=until_done, release=released))
     except _REFUSALS as error:
         _refuse(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -186,7 +189,15 @@ def show_version() -> None:
     typer.echo(f"hedgevisor {release}, code {build_digest(code_root())}")
 
 
-async def _run(settings: Settings, ray_address: str, *, until_done: bool, release: frozenset[GroupId]) -> int:
+async def _run(
+    settings: Settings,
+    read: Callable[[], Settings],
+    ray_address: str,
+    *,
+    live: bool,
+    until_done: bool,
+    release: frozenset[GroupId],
+) -> int:
     """Prepare everything, run, and put everything back, whatever ends it. Cancelled = interrupted while preparing."""
     state_dir = settings.general.state_dir
     terminal = Terminal(Console(file=sys.stdout))
@@ -194,6 +205,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
     lock = HostLock(str(state_dir), STREAM)
     store = open_store(settings.general.journal_url)
     simulator: Simulator | None = None
+    urls: dict[str, str] = {}
     interrupts = Interrupts()
     with interrupts.heard(), redirect_stdout(LibraryTalk()):
         async with AsyncExitStack() as ends:
@@ -205,14 +217,22 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
                 ends.push_async_callback(server.close)
                 server.bind()
-                guard = Guard(_tokens(settings), names=settings.supervisor.names)
+                again = partial(proposal, settings, read, urls, live=live, secrets_here=not ray_address)
+                desk = Desk(
+                    settings.supervisor,
+                    settings.telemetry,
+                    state_dir,
+                    settings.general.journal_url,
+                    (again, partial(check_streams, store)),
+                    settings.general.language,
+                )
                 await check_streams(store, desired(settings))
                 await check_no_panic(desired(settings))
                 if settings.simulated_venues():
                     simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
                     ends.push_async_callback(simulator.stop)
                     found = await simulator.start()
-                    urls = {"lighter": found.lighter.url, "backpack": found.backpack.url}
+                    urls |= {"lighter": found.lighter.url, "backpack": found.backpack.url}
                     settings = settings.with_simulator_at(urls)
                 missing = () if ray_address else missing_secrets(settings)  # elsewhere, they are where the actors are
                 if missing:
@@ -227,13 +247,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,
-                desk=Desk(
-                    guard=guard,
-                    token_at=settings.supervisor.token or str(token_file(state_dir)),
-                    state_dir=state_dir,
-                    journal=settings.general.journal_url,
-                    language=settings.general.language,
-                ),
+                desk=desk,
             )
             return await session.run()
 
@@ -251,11 +265,6 @@ async def _panic(settings: Settings, timeout_s: float) -> int:
         return await press(wanted, settings.general.journal_url, timeout_s, Console(file=sys.stdout))
     finally:
         close_logs()
-
-
-def _tokens(settings: Settings) -> Tokens:
-    config = settings.supervisor
-    return operator_tokens(settings.general.state_dir, config.token, config.tokens)
 
 
 def _only(settings: Settings, names: Iterable[str] | None) -> Settings:

@@ -82,12 +82,14 @@ class AccountStatus(Value):
     available: Decimal | None
     maintenance_margin: Decimal | None
     liquidation_price: Decimal | None
-    balance_at: Timestamp | None = Field(default=None, description="when the venue stated them; None = never")
+    balance_at: Timestamp | None = Field(
+        default=None, description="when the venue stated equity and margin; None = never"
+    )
     liquidating: bool | None = Field(default=None, description="the venue is liquidating now; None = it has not said")
     unrealized: Decimal | None = Field(default=None, description="USD, the venue's own statement")
     funding: Decimal | None = Field(
         default=None,
-        description="USD received on what is held, negative = paid; None = the venue does not say",
+        description="USD received on the position that is held, negative = paid; None = the venue does not say",
     )
     realized: Decimal | None = Field(
         default=None, description="USD, before fees, of every fill in the account's journal; None = it has none yet"

@@ -25,8 +25,8 @@ from venues.registry import VENUES
 
 M = TypeVar("M", bound=BaseModel)
 
-_SECTIONS = ("live", "general", "supervisor", "simulator", "tuning", "venues", "accounts", "groups")
-_PLAIN_SECTIONS = ("general", "supervisor", "simulator", "tuning")
+_SECTIONS = ("live", "general", "supervisor", "telemetry", "simulator", "tuning", "venues", "accounts", "groups")
+_PLAIN_SECTIONS = ("general", "supervisor", "telemetry", "simulator", "tuning")
 _PLACEHOLDER_URL = "http://127.0.0.1"
 """Stands for the simulator's address until the simulator has told it."""
 

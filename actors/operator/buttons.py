@@ -97,6 +97,28 @@ def tell_cycle(journal_url: str, group: GroupId, cycle: int | None, console: Con
     return NOT_SO if found.problems else DONE
 
 
+async def read_again(front: Front, console: Console, *, dry_run: bool, as_json: bool) -> int:
+    """Have the supervisor read its settings file again; print the plan, and whether it was applied.
+
+    Raises:
+        NoSupervisorError | TurnedDownError | SecretMissingError
+    """
+    try:
+        answer: dict[str, Any] = await front.write("/api/reload", {"dry_run": dry_run})
+    except TurnedDownError as error:
+        if error.answer is None or "lines" not in error.answer:
+            raise
+        answer = error.answer
+    if as_json:
+        _print_json(console, answer)
+    else:
+        for line in answer["lines"]:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        said = "Applied." if answer["applied"] else "Nothing was applied."
+        console.print(said, markup=False, highlight=False)
+    return NOT_SO if answer["plan"]["refused"] else DONE
+
+
 def confirmed(action: Action, groups: Iterable[GroupId], ask: Ask | None) -> str:
     """Have each group's name typed where that is due; return what is wrong, empty = nothing.
 

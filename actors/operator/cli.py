@@ -16,6 +16,7 @@ from actors.operator.buttons import (
     NOT_ASKED,
     confirmed,
     press_buttons,
+    read_again,
     show_status,
     tell_cycle,
 )
@@ -71,6 +72,9 @@ def add_commands(app: typer.Typer, read: Reader) -> None:
         _explain(read)
     )
     app.command("status", help=f"Show what a running supervisor knows. {_CODES}")(_status(read))
+    app.command("reload", help=f"Have the settings file read again and applied; --dry-run only tells. {_CODES}")(
+        _reload(read)
+    )
     for action in Action:
         app.command(action.value, help=f"{_HELP[action]} {_CODES}")(_button(action, read))
 
@@ -89,6 +93,21 @@ def _status(read: Reader) -> Callable[..., None]:
         sys.exit(_asked(show_status(deployment.front, chosen, Console(), as_json=as_json)))
 
     return status
+
+
+def _reload(read: Reader) -> Callable[..., None]:
+    def reload(
+        context: typer.Context,
+        *,
+        groups: FileOption = None,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+        as_json: JsonOption = False,
+        overrides: SetOption = None,
+    ) -> None:
+        deployment = read(context, groups, overrides)
+        sys.exit(_asked(read_again(deployment.front, Console(), dry_run=dry_run, as_json=as_json)))
+
+    return reload
 
 
 def _button(action: Action, read: Reader) -> Callable[..., None]:

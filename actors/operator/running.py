@@ -33,9 +33,10 @@ class TurnedDownError(Exception):
     """The supervisor has answered with a refusal. The text is its own."""
 
     def __init__(self, status: int, text: str) -> None:
-        """Keep the HTTP status."""
-        super().__init__(text)
+        """Keep the HTTP status, and the answer when it is a JSON object."""
         self.status = status
+        self.answer = _object(text)
+        super().__init__(str((self.answer or {}).get("error") or text.strip() or "no reason was given"))
 
 
 class RunningSupervisor(Value):
@@ -133,13 +134,13 @@ class Front:
                 f"{type(error).__name__}. If it stays so: python supervisor.py panic"
             ) from error
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise TurnedDownError(answer.status, _refusal(text))
+            raise TurnedDownError(answer.status, text)
         return text
 
 
-def _refusal(text: str) -> str:
+def _object(text: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(text)["error"]
-    except (ValueError, KeyError, TypeError):
-        return text.strip() or "no reason was given"
-    return str(found)
+        found = json.loads(text, parse_float=Decimal)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -4,27 +4,18 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
-from actors.clock import wall_now
-from actors.explain.read import explain
 from actors.journal.protocol import JournalError
-from actors.operator.running import remove_paper, write_paper
+from actors.operator.desk import Desk
 from actors.operator.simulator import Simulator
 from actors.operator.terminal import Terminal
 from actors.supervision import ending
-from actors.supervision.overview import Overview, overview
-from actors.supervision.presses import press
+from actors.supervision.overview import Overview
 from actors.supervision.settings import OnInterrupt, SupervisorConfig
 from actors.supervision.supervision import Supervision
 from actors.tasks import Tasks
-from actors.web.cycles import Cycles
-from actors.web.dashboard import Dashboard
-from actors.web.guard import Guard
-from actors.web.operations import Operations
 from actors.web.server import StatusServer
 
 OK = 0
@@ -76,20 +67,6 @@ class Interrupts:
             self._breaks_off.cancel()
 
 
-@dataclass(frozen=True)
-class Desk:
-    """Where operators are received."""
-
-    guard: Guard
-    token_at: str
-    """Where the token is that the guard asks for; never the token."""
-    state_dir: Path
-    journal: str
-    """URL of the journal that explanations are read from."""
-    language: str = "en"
-    """What people read on the dashboard who have not chosen: en or zh."""
-
-
 class Session:
     """Runs a supervision: shows it, waits for its end, ends it in order."""
 
@@ -114,7 +91,6 @@ class Session:
         self._until_done = until_done
         self._interrupts = interrupts
         self._desk = desk
-        self._dashboard = Dashboard(self._look, desk.language)
         self._tasks = Tasks("session", _complain)
         self._show = Tasks("terminal", _complain)
 
@@ -126,16 +102,8 @@ class Session:
         """
         await self._supervision.start()
         try:
-            parts = (
-                self._dashboard,
-                Operations(lambda wanted: press(self._supervision, wanted)),
-                Cycles(
-                    lambda: self._supervision.groups, lambda group, cycle: explain(self._desk.journal, group, cycle)
-                ),
-            )
-            await self._server.serve(self._look, parts, self._desk.guard)
-            self._dashboard.start()
-            write_paper(self._desk.state_dir, self._config.host, self._server.url)
+            await self._server.serve(self._look, self._desk.parts(self._supervision), self._desk.guard)
+            self._desk.open(self._supervision, self._server.url, self._tasks)
             self._show.start("terminal", self._terminal.show(self._look, self._footer()))
             if self._simulator is not None:
                 self._tasks.start("simulator", self._simulator.keep(self._supervision.notice))
@@ -202,8 +170,7 @@ class Session:
                 self._say(line)
         await self._show.close()
         await self._tasks.close()
-        await self._dashboard.close()
-        remove_paper(self._desk.state_dir)
+        await self._desk.close()
         await self._server.close()
 
     def _say(self, text: str) -> None:
@@ -211,7 +178,7 @@ class Session:
         self._terminal.say(text)
 
     def _look(self) -> Overview:
-        return overview(self._supervision, wall_now(), self._desk.guard.meter.counters)
+        return self._desk.look(self._supervision)
 
     def _footer(self) -> tuple[str, ...]:
         what = {

@@ -199,6 +199,7 @@ class Keeper(ABC):
         """Let the successor's life begin without the faults of what was before it."""
         if self._successor is not None:
             self.wish, self._successor = self._successor, None
+            self._replace = ""
             self.life.deaths = []
             self._escalated, self._claimed = False, None
 
@@ -220,6 +221,16 @@ class Keeper(ABC):
         """Let a successor take the place of what lives now, because a person wants it."""
         self._replace, self._asked = reason, True
         self._hurry.set()
+
+    def change(self, wish: Wish) -> None:
+        """Let an actor with other settings take the place of this one."""
+        self._successor = wish
+        self.replace("its settings have changed")
+
+    @property
+    def ended(self) -> bool:
+        """Say whether nothing is kept alive any more."""
+        return self._over.is_set()
 
     def give_way(self, holder: str) -> None:
         """Start no successor any more: a panic, `holder`, acts now."""

@@ -14,7 +14,7 @@ from actors.actor import AccountStatus, ActorUnreachableError, GroupStatus, Live
 from actors.hosting.protocol import ActorKind, HostLink, Place
 from actors.journal.protocol import JournalError
 from actors.restart import RestartPolicy
-from actors.supervision.desired import AccountWish, GroupWish
+from actors.supervision.desired import AccountWish, GroupWish, Wish
 from actors.supervision.flatness import open_legs
 from actors.supervision.keeper import Keeper, Office
 from actors.supervision.takeover import has_ended
@@ -183,6 +183,14 @@ class GroupKeeper(Keeper):
         if not self._way_out:
             self._way_out = True
             self._successor = self.group_wish.way_out()
+
+    def change(self, wish: Wish) -> None:
+        """See `Keeper.change`. A group that is on its way out goes on with that; released, it has the new settings."""
+        if not isinstance(wish, GroupWish):
+            raise TypeError("a group's keeper keeps a group")
+        self.group_wish = wish
+        if not self.parking:
+            super().change(wish)
 
     @property
     def coming_group(self) -> GroupWish:

@@ -15,6 +15,8 @@ RELEASED = "Released"
 """These groups go on: body `groups`."""
 PRESSED = "Pressed"
 """An operator pressed: body `group` and `order`, or `group` and `restart`."""
+RELOADED = "Reloaded"
+"""Other settings are kept alive from here on: body `by` and `change`."""
 DELIVERED = "Delivered"
 """Groups have journaled what was pressed: body `presses`, the numbers of the orders."""
 

@@ -2,17 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import structlog
 
 from actors.actor import ActorUnreachableError
 from actors.hosting.protocol import HostLink, Hosts, HostsUnavailableError, Place
 from actors.journal.protocol import Entry, Journal, JournalError, JournalStore, StaleEpochError
-from actors.supervision.desired import Desired, Found, Plan, plan
+from actors.supervision.change import Change
+from actors.supervision.desired import AccountWish, Desired, Found, GroupWish, Plan, plan
 from actors.supervision.keeper import Chance, Keeper, Office
 from actors.supervision.keepers import AccountKeeper, GroupKeeper, Order, deliver_places
-from actors.supervision.past import DELIVERED, PARKING, RELEASED, recall
+from actors.supervision.past import DELIVERED, PARKING, RELEASED, RELOADED, recall
 from actors.supervision.settings import SupervisorConfig
 from actors.supervision.spares import Spares
 from actors.supervision.takeover import is_panic
@@ -30,6 +32,10 @@ _SETTLE_POLL_S = 0.2
 """How often it is looked whether everybody has come up, before spares are made."""
 _RENEW_RETRY_S = 2.0
 """Wait before Ray is started or looked for again: nothing of ours lives meanwhile, and positions may be open."""
+
+N = TypeVar("N", AccountId, GroupId)
+K = TypeVar("K", AccountKeeper, GroupKeeper)
+W = TypeVar("W", AccountWish, GroupWish)
 
 _log = structlog.get_logger(__name__)
 
@@ -85,7 +91,7 @@ class Supervision:
         self._given_away: list[GroupKeeper] = []
         self._presses = 0
         self.spares = Spares(hosts, config.spares, self._tasks)
-        office = Office(
+        self._office = Office(
             spares=self.spares,
             store=store,
             holder=holder,
@@ -96,31 +102,31 @@ class Supervision:
             chance=chance,
             stop_timeout_s=config.stop_timeout_s,
         )
-        self.accounts: dict[AccountId, AccountKeeper] = {
-            account: AccountKeeper(
-                wish,
-                config.accounts,
-                office,
-                on_up=self._account_up,
-                on_escalation=self._account_escalated,
-                still_needed=self._account_needed,
-                on_taken=self._taken_over,
-            )
-            for account, wish in desired.accounts.items()
-        }
-        self.groups: dict[GroupId, GroupKeeper] = {
-            group: GroupKeeper(
-                wish,
-                config.groups,
-                office,
-                places=self.places,
-                on_parking=self._group_parking,
-                on_parked=self._group_parked,
-                on_taken=self._taken_over,
-                on_told=self._press_told,
-            )
-            for group, wish in desired.groups.items()
-        }
+        self.accounts = {account: self._account_keeper(wish) for account, wish in desired.accounts.items()}
+        self.groups = {group: self._group_keeper(wish) for group, wish in desired.groups.items()}
+
+    def _account_keeper(self, wish: AccountWish) -> AccountKeeper:
+        return AccountKeeper(
+            wish,
+            self.config.accounts,
+            self._office,
+            on_up=self._account_up,
+            on_escalation=self._account_escalated,
+            still_needed=self._account_needed,
+            on_taken=self._taken_over,
+        )
+
+    def _group_keeper(self, wish: GroupWish) -> GroupKeeper:
+        return GroupKeeper(
+            wish,
+            self.config.groups,
+            self._office,
+            places=self.places,
+            on_parking=self._group_parking,
+            on_parked=self._group_parked,
+            on_taken=self._taken_over,
+            on_told=self._press_told,
+        )
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -163,6 +169,48 @@ class Supervision:
         await self._tasks.close()
         if self._journal is not None:
             await self._journal.close()
+
+    @property
+    def desired(self) -> Desired:
+        """Return what is kept alive."""
+        return self._desired
+
+    async def apply(self, wanted: Desired, changed: Change, by: str) -> None:
+        """Go over to other wishes; whoever `changed` does not name is not touched.
+
+        Raises:
+            JournalError: it cannot be written down; nothing was changed.
+        """
+        await self.record(RELOADED, {"by": by, "change": changed.model_dump(mode="json")})
+        self._desired = wanted
+        ended: list[Keeper] = [self.groups.pop(name) for name in changed.removed_groups]
+        await self._end(ended)
+        await self._end([self.accounts.pop(name) for name in changed.removed_accounts])
+        for account in changed.changed_accounts:
+            self._renew(self.accounts, account, wanted.accounts[account], self._account_keeper)
+        for account in changed.added_accounts:
+            self._start_keeping(self.accounts, account, self._account_keeper(wanted.accounts[account]))
+        for group in changed.changed_groups:
+            self._renew(self.groups, group, wanted.groups[group], self._group_keeper)
+        for group in changed.added_groups:
+            self._start_keeping(self.groups, group, self._group_keeper(wanted.groups[group]))
+
+    async def _end(self, keepers: Sequence[Keeper]) -> None:
+        for words in await asyncio.gather(*(keeper.stop() for keeper in keepers)):
+            if words:
+                self.notice(words)
+
+    def _renew(self, kept: dict[N, K], name: N, wish: W, make: Callable[[W], K]) -> None:
+        """Give one actor other settings; one that was given up is begun anew, unless it is parked."""
+        keeper = kept[name]
+        if keeper.ended and not (isinstance(keeper, GroupKeeper) and keeper.parking):
+            self._start_keeping(kept, name, make(wish))
+        else:
+            keeper.change(wish)
+
+    def _start_keeping(self, kept: dict[N, K], name: N, keeper: K) -> None:
+        kept[name] = keeper
+        self._tasks.start(keeper.coming.stream, keeper.run())
 
     async def failure(self) -> str:
         """Wait until the supervisor itself cannot go on; return why."""

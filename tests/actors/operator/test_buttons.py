@@ -11,16 +11,19 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from actors.actor import Liveness
-from actors.operator.buttons import DONE, NOBODY, NOT_ASKED, NOT_SO, confirmed, press_buttons, show_status
+from actors.operator.buttons import DONE, NOBODY, NOT_ASKED, NOT_SO, confirmed, press_buttons, read_again, show_status
 from actors.operator.running import Front, NoSupervisorError, RunningSupervisor, remove_paper, write_paper
+from actors.supervision.change import Proposal
 from actors.supervision.overview import overview
 from actors.supervision.presses import Action
+from actors.supervision.reload import Reload
+from actors.web.reload import Reloading
 from actors.web.tokens import OWN_NAME, WeakTokenError, operator_tokens, own_token, resolved, token_file
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, GroupId
 from supervisor import app
 from tests.actors.supervision.conftest import until
-from tests.actors.supervision.local import loop_now
+from tests.actors.supervision.local import desired, loop_now
 from tests.actors.web.conftest import TOKEN, front_of
 from tests.test_supervisor import FILE
 from venues.secrets import SecretMissingError
@@ -88,6 +91,37 @@ async def test_what_is_refused_is_told_apart_from_what_was_never_asked(served, m
     monkeypatch.delenv("A_TOKEN")
     with pytest.raises(SecretMissingError):
         await press_buttons(way, Action.PAUSE, (H,), "", console, as_json=False)
+
+
+async def test_a_reload_tells_its_plan_and_does_it(tmp_path, monkeypatch):
+    """`--dry-run` tells, without it the plan is applied; a refused file changes nothing and says why."""
+    monkeypatch.setenv("A_TOKEN", TOKEN)
+    says = [Proposal(desired=desired({"g": ("a", "b"), "n": ("d",)}))]
+
+    async def agreed(_wanted) -> None:
+        pass
+
+    def reloading(supervision, _guard):
+        return Reloading(Reload(supervision, lambda: says[0], agreed))
+
+    async with front_of(tmp_path, reloading) as front:
+        await until(lambda: not overview(front.supervision, loop_now()).not_ready())
+        write_paper(tmp_path, "127.0.0.1", front.server.url)
+        way, console = Front(tmp_path, "env:A_TOKEN"), window()
+        assert await read_again(way, console, dry_run=True, as_json=False) == DONE
+        text = console.export_text()
+        assert "+ group n is started" in text
+        assert "Nothing was applied." in text
+        assert "n" not in front.supervision.groups
+        assert await read_again(way, console, dry_run=False, as_json=True) == DONE
+        assert json.loads(console.export_text())["applied"] is True
+        assert "n" in front.supervision.groups
+        says[0] = Proposal(desired=None, refused=("FILE: groups.g.params.leverage = -1: too small",))
+        assert await read_again(way, console, dry_run=False, as_json=False) == NOT_SO
+        assert "! FILE: groups.g.params.leverage = -1" in console.export_text()
+        status, _ = await front.ask("POST", "/api/reload", {"dry_run": "no"})
+        assert status == 400
+        assert (await front.ask("POST", "/api/reload", {}, headers={}))[0] == 401
 
 
 async def test_nobody_there_is_said_in_words(tmp_path, served):

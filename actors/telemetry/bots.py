@@ -27,6 +27,8 @@ class Bot:
     received_at: Timestamp
     interval_s: Decimal
     payload: Mapping[str, object]
+    own: bool = False
+    """A group or leg of this supervisor, which the dashboard shows by itself."""
 
 
 class TooManyBotsError(Exception):
@@ -47,7 +49,9 @@ class Bots:
     def __len__(self) -> int:
         return len(self._bots)
 
-    def take(self, name: str, heartbeat: Heartbeat, payload: Mapping[str, object], now: Timestamp) -> None:
+    def take(
+        self, name: str, heartbeat: Heartbeat, payload: Mapping[str, object], now: Timestamp, *, own: bool = False
+    ) -> None:
         """Take note of a heartbeat.
 
         Raises:
@@ -56,7 +60,7 @@ class Bots:
         if name not in self._bots and len(self._bots) >= self._limit:
             self._make_room(now)
         self.heard += 1
-        self._bots[name] = Bot(received_at=now, interval_s=heartbeat.telemetry_interval_secs, payload=payload)
+        self._bots[name] = Bot(received_at=now, interval_s=heartbeat.telemetry_interval_secs, payload=payload, own=own)
         self._changed = True
 
     def online(self, now: Timestamp) -> int:
@@ -83,6 +87,7 @@ class Bots:
             {
                 **bot.payload,
                 "bot": name,
+                "is_own": bot.own,
                 "online": is_online(bot.received_at, bot.interval_s, now),
                 "received_at": bot.received_at,
                 "age_ms": max(0, now - bot.received_at),

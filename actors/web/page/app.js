@@ -68,7 +68,7 @@ function draw() {
     (group) => makeCard(group, askPress),
     (card, group) => drawCard(card, group, { now, real, lost, points: pointsOf(group.name, now) }),
   );
-  bots.draw(board.groups);
+  bots.draw();
   const lines = board.notices.map((text, place) => ({ key: `${place}/${text}`, text })).reverse();
   keyed(
     byId("notice-lines"),

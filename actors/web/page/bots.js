@@ -30,10 +30,9 @@ export class Bots {
     }
   }
 
-  // Our own groups send heartbeats, too; they have a card already.
-  draw(groups) {
-    const own = new Set(groups.map((group) => group.name));
-    const shown = this.all.filter((bot) => !own.has(bot.group));
+  // Our own groups and legs send heartbeats, too; they have a card already.
+  draw() {
+    const shown = this.all.filter((bot) => !bot.is_own);
     keyed(byId("bot-cards"), shown, (bot) => bot.bot, makeBot, (card, bot) => this.drawBot(card, bot));
     show(byId("bots"), shown.length > 0);
   }

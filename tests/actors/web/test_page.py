@@ -7,11 +7,17 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
+from actors.explain.story import Cause, Cycle, CycleUnknownError, Doubt, LegResult, OrderStory
 from actors.supervision.overview import overview
+from actors.telemetry.bots import Bots
+from actors.web.cycles import Cycles
 from actors.web.dashboard import Dashboard
 from actors.web.server import StatusServer
+from actors.web.telemetry import Telemetry
+from actors.web.tokens import Tokens
 from strategies.domain.events import OperatorState
-from strategies.domain.ids import Timestamp
+from strategies.domain.ids import AccountId, GroupId, InstrumentId, LegName, OrderId, Timestamp
+from strategies.domain.order import OrderRequest, OrderType, Side
 from tests.actors.supervision.conftest import until
 from tests.actors.supervision.local import loop_now
 from tests.actors.web.browser import chromium, window
@@ -21,6 +27,53 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.wire]
 
 MINUS = "\N{MINUS SIGN}"
 PHONE = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
+
+
+def cycle(number):
+    """Return a cycle with one order that was in doubt for a while."""
+    if number > 2:
+        raise CycleUnknownError(f"Group g has had 2 cycles, {number} is none of them.")
+    request = OrderRequest(
+        order_id=OrderId("g:2:long:entry:1"),
+        instrument_id=InstrumentId("ETH-PERP"),
+        side=Side.BUY,
+        quantity=Decimal("1.5"),
+        order_type=OrderType.MARKET,
+        price=Decimal(2010),
+    )
+    order = OrderStory(
+        order_id=request.order_id,
+        leg=LegName("long"),
+        account=AccountId("a"),
+        request=request,
+        decided_at=Timestamp(1_000_000),
+        seq=7,
+        doubts=(Doubt(since=Timestamp(1_001_000), reason="no answer", until=Timestamp(1_003_500)),),
+        status="FILLED",
+        filled=Decimal("1.5"),
+        ended_at=Timestamp(1_003_500),
+        proof="found by its client id",
+    )
+    bought = "a buy 1.5 at 2001 (g:2:long:entry:1)"
+    went = {"decided": ("buy 1.5 on a",), "phase": "ENTERING", "left": "IDLE", "why": "go"}
+    causes = (
+        Cause(stream="group/g", seq=7, at=Timestamp(1_000_000), what="timer start", **went),
+        Cause(stream="group/g", seq=9, at=order.ended_at, what=bought, decided=(), phase="ENTERING", net=order.filled),
+    )
+    result = LegResult(account=AccountId("a"), held=Decimal(0), realized=Decimal(5), fees=Decimal(1))
+    return Cycle(
+        group=GroupId("g"),
+        cycle=number,
+        cycles=2,
+        began_at=Timestamp(1_000_000),
+        ended_at=Timestamp(1_060_000),
+        outcome="ended: out after timeout",
+        causes=causes,
+        quiet=3,
+        orders=(order,),
+        legs={order.leg: result},
+        problems=(),
+    )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -39,8 +92,14 @@ async def front(tmp_path):
         shown.append(Dashboard(lambda: overview(supervision, loop_now())))
         return shown[0]
 
+    def telemetry(_supervision, guard):
+        return Telemetry(Bots(10), Tokens({}), guard, loop_now)
+
+    def cycles(supervision, _guard):
+        return Cycles(lambda: supervision.groups, lambda _group, number: cycle(number or 2))
+
     groups = {"g": ("a", "b"), "h": ("c", "d")}
-    async with front_of(tmp_path, dashboard, groups=groups) as front:
+    async with front_of(tmp_path, dashboard, telemetry, cycles, groups=groups) as front:
         shown[0].start()
         await until(lambda: not overview(front.supervision, loop_now()).not_ready())
         yield front
@@ -240,6 +299,39 @@ CONTRAST = """() => {
   }
   return [getComputedStyle(document.body).backgroundColor, poorest];
 }"""
+
+
+async def test_a_bot_that_only_sends_heartbeats_has_a_card_until_it_is_pruned(browser, front):
+    """It is shown as offline after two missed intervals; pruning removes it, and no group of ours."""
+    beat = {"telemetry_interval_secs": 0.5, "group": "old", "role": "bp", "position_base": 3, "balance_total": 1000}
+    assert (await front.ask("POST", "/ingest/old-bot", beat, headers={}))[0] == 200
+    async with window(browser, front.server.url) as shown:
+        await shown.says("#bot-cards article", "old-bot")
+        await shown.says("#bot-cards .position", "+3")
+        await shown.says("#bot-cards .unrealized", "?")
+        await shown.says("#bot-cards .badge", "offline")
+        await shown.set_token(TOKEN)
+        await shown.page.click("#prune")
+        await shown.page.fill("#prune-minutes", "0")
+        await shown.page.keyboard.press("Enter")
+        await shown.says("#toast", "Forgotten: old-bot")
+        await expect(shown.page.locator("#bots")).to_be_hidden()
+        await expect(shown.page.locator("#groups article")).to_have_count(2)
+
+
+async def test_a_cycle_is_told_cause_by_cause(browser, front):
+    """What happened, what was decided because of it, what became of each order; and the way to the cycle before."""
+    async with window(browser, f"{front.server.url}/cycle?group=g&n=2") as shown:
+        await shown.says("#headline", "g, cycle 2")
+        await shown.says("#line > li:nth-child(1)", "IDLE → ENTERING")
+        await shown.says("#line > li:nth-child(1) .decided", "buy 1.5 on a")
+        await shown.says("#line > li:nth-child(2)", "uncovered: +1.5")
+        await shown.says("#orders article .verdicts", "Nobody knew for 2.5 s what had become of it: no answer")
+        await shown.says("#results", "+$4.00")
+        await shown.page.click("#earlier")
+        await shown.says("#headline", "g, cycle 1")
+    async with window(browser, f"{front.server.url}/cycle?group=g&n=9") as shown:
+        await shown.says("#summary", "9 is none of them")
 
 
 async def test_an_open_page_stops_nobody_from_ending(browser, front):

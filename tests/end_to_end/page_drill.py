@@ -40,6 +40,7 @@ async def test_the_demo_seen_and_steered_from_a_browser(tmp_path):
             await _prunes(shown, url, deployment)
             await _flattens(shown, deployment)
             await _pictures(browser, url, "after-flatten")
+            await _foreign_trade_is_danger(browser, url, shown, deployment)
             await _is_lost_and_found(shown, deployment)
     finally:
         await deployment.stop()
@@ -88,6 +89,15 @@ async def _flattens(shown, deployment: Deployment) -> None:
     assert await _held(deployment, "bp-2", "3", "4") > 0, "the other group keeps its positions"
 
 
+async def _foreign_trade_is_danger(browser, url: str, shown, deployment: Deployment) -> None:
+    """Somebody else trades on an account that holds something: the page says that money is at risk, and why."""
+    trade = {"venue": "lighter", "account": "3", "symbol": "BTC", "side": "SELL", "quantity": "0.2"}
+    await deployment.control("POST", "/control/trade", trade)
+    await expect(shown.page.locator("#top")).to_have_attribute("data-level", "danger", timeout=30_000)
+    await _pictures(browser, url, "danger")
+    await shown.says("#group-triad-2 .verdicts", "frozen")
+
+
 async def _is_lost_and_found(shown, deployment: Deployment) -> None:
     """Frozen, not ended: its port still answers the handshake, which is the harder case."""
     assert deployment.process is not None
@@ -99,7 +109,8 @@ async def _is_lost_and_found(shown, deployment: Deployment) -> None:
     finally:
         os.kill(deployment.process.pid, signal.SIGCONT)
     await shown.page.set_viewport_size({"width": 1280, "height": 900})
-    await expect(shown.page.locator("#headline")).to_have_text("No money at risk", timeout=30_000)
+    await expect(shown.page.locator("#pulse")).to_have_attribute("data-state", "live", timeout=30_000)
+    await expect(shown.page.locator("#group-triad-1 .stale")).to_be_hidden()
 
 
 async def _held(deployment: Deployment, *accounts: str) -> Decimal:
@@ -117,9 +128,10 @@ async def _pictures(browser, url: str, what: str) -> None:
                 await other.page.wait_for_selector("#group-triad-2 .badge")
                 await _shoot(other, f"{what}-{name}-{scheme}", size, scheme)
     if what == "hedged":
-        async with window(browser, f"{url}/cycle?group=triad-1&n=1", viewport=sizes["desktop"]) as other:
+        small = {"width": 860, "height": 640}
+        async with window(browser, f"{url}/cycle?group=triad-1&n=1", viewport=small) as other:
             await other.page.wait_for_selector("#line > li")
-            await _shoot(other, "cycle-desktop-light", sizes["desktop"], "light")
+            await _shoot(other, "cycle-light", small, "light")
 
 
 async def _shoot(shown, name: str, size, scheme: str) -> None:

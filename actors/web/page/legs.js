@@ -48,7 +48,7 @@ function drawRow(row, leg, now) {
   mark(note.size, "data-bad", differs(leg) ? "yes" : "");
   say(main.target, quantity(leg.target));
   say(main.margin, percent(account.margin_ratio));
-  say(note.margin, account.equity === null ? "" : usd(account.equity));
+  say(note.margin, account.equity === null ? "" : t("of", { usd: usd(account.equity, { cents: false }) }));
   show(meter, account.margin_ratio !== null);
   if (account.margin_ratio !== null) meter.value = Number(account.margin_ratio);
   say(main.liquidation, leg.believed !== null && Number(leg.believed) === 0 ? "–" : percent(account.liquidation_distance));

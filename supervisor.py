@@ -224,6 +224,7 @@ async def _run(
                     state_dir,
                     settings.general.journal_url,
                     (again, partial(check_streams, store)),
+                    settings.general.language,
                 )
                 await check_streams(store, desired(settings))
                 await check_no_panic(desired(settings))

@@ -119,7 +119,7 @@ class GroupStatus(Value):
     naked_seconds: float = Field(description="sum of intervals with |net| above half a lot, seconds")
     naked_usd_seconds: float = Field(description="the same, each weighed by |net| times mark")
     timers: dict[str, Timestamp]
-    recent: tuple[str, ...] = Field(description="the last journal steps in words, newest last")
+    recent: tuple[str, ...] = Field(description="the last journal steps of consequence in words, newest last")
     counters: dict[str, int]
     histograms: dict[str, Histogram]
     loop_lag_s: float

@@ -68,7 +68,7 @@ _OBSERVE_BOUND_S = 6.0
 _INBOX_LIMIT = 5_000
 """Events waiting to be decided; a feeder waits when it is full, facts stay with their account meanwhile."""
 _RECENT = 30
-"""Steps kept in words for the operator."""
+"""Steps of consequence kept in words for the operator."""
 _EVENT_SHOWN = 500
 """Characters of a poison event that are shown."""
 _LAG_PERIOD_S = 0.5
@@ -297,9 +297,11 @@ class GroupActor:
                 )
                 return
             await log.write(event, step.commands, source, self._machine.code_version)
+            phase = self._view().phase
             self._state = step.state
-            self._recent.append((event, step.commands))
             view = self._view()
+            if view.phase != phase or not _is_routine(event, step.commands):
+                self._recent.append((event, step.commands))
             naked_s = self._naked.update(event.at, view)
             if naked_s is not None:
                 self._meter.observe("naked_interval", naked_s)
@@ -541,6 +543,13 @@ class GroupActor:
             planned = loop.time() + _LAG_PERIOD_S
             await asyncio.sleep(_LAG_PERIOD_S)
             self._lag_s = max(0.0, loop.time() - planned)
+
+
+def _is_routine(event: Event, commands: tuple[Command, ...]) -> bool:
+    """Say whether a step was a look at the legs that led to nothing: it happens every few seconds for hours."""
+    return isinstance(event, TimerFired | Observed) and all(
+        isinstance(command, Observe | SetTimer | CancelTimer) for command in commands
+    )
 
 
 def _identity(settings: DecidedBy) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ the account stays DISARMED until it has looked at the venue and the supervisor a
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
@@ -264,8 +265,8 @@ class AccountActor:
             liquidation_price=reported.liquidation_price if reported is not None else None,
             balance_at=balance.at if balance is not None else None,
             liquidating=balance.liquidating if balance is not None else None,
-            unrealized=reported.unrealized if reported is not None else None,
-            funding=reported.funding if reported is not None else None,
+            unrealized=_of_held(reported, lambda position: position.unrealized),
+            funding=_of_held(reported, lambda position: position.funding),
             realized=held.realized if held is not None else None,
             fees=held.fees if held is not None else None,
             counters=counters,
@@ -402,6 +403,13 @@ class AccountActor:
             planned = loop.time() + _LAG_PERIOD_S
             await asyncio.sleep(_LAG_PERIOD_S)
             self._lag_s = max(0.0, loop.time() - planned)
+
+
+def _of_held(reported: ReportedPosition | None, read: Callable[[ReportedPosition], Decimal | None]) -> Decimal | None:
+    """Return an amount of the position that is held; where nothing is held, by the venue's word, it is zero."""
+    if reported is None:
+        return None
+    return read(reported) if reported.quantity != 0 else Decimal(0)
 
 
 async def _within(seconds: float, ask: Callable[[], Awaitable[T]]) -> T:

@@ -85,7 +85,6 @@ class StatusServer:
         application.on_response_prepare.append(_add_headers)
         application.add_routes(
             [
-                web.get("/", self._index),
                 web.get("/metrics", self._metrics),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
@@ -115,10 +114,6 @@ class StatusServer:
             self._socket.close()
             self._socket = None
 
-    async def _index(self, _request: web.Request) -> web.Response:
-        lines = ("<title>Hedgevisor</title><h1>Hedgevisor</h1><ul>", *map(_item, _PAGES), "</ul>")
-        return web.Response(text="<!doctype html>" + "".join(lines), content_type="text/html")
-
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=render(self._look), headers={"Content-Type": _PROMETHEUS})
 
@@ -140,14 +135,6 @@ class StatusServer:
         return web.Response(body=self._look().model_dump_json().encode(), content_type="application/json")
 
 
-_PAGES = (
-    ("/metrics", "numbers for Prometheus"),
-    ("/api/groups", "every group and account, as JSON"),
-    ("/healthz", "does the supervisor live"),
-    ("/readyz", "does everything live"),
-)
-
-
 async def _add_headers(_request: web.Request, answer: web.StreamResponse) -> None:
     for name, value in _HEADERS.items():
         answer.headers.setdefault(name, value)
@@ -155,8 +142,3 @@ async def _add_headers(_request: web.Request, answer: web.StreamResponse) -> Non
 
 def _nothing_yet() -> Overview:
     raise RuntimeError("serve says what is to be shown")
-
-
-def _item(page: tuple[str, str]) -> str:
-    path, text = page
-    return f'<li><a href="{path}">{path}</a>: {text}</li>'

@@ -65,7 +65,7 @@ class SmallAccount:
         raise ActorUnreachableError("nothing to be seen here")
 
     async def status(self) -> AccountStatus:
-        return account_status(self.name, self.epoch, self.mode)
+        return account_status(self.name, self.epoch, self.mode, at=loop_now())
 
 
 class SmallGroup:
@@ -105,7 +105,9 @@ class SmallGroup:
         outcome = world.outcomes.get(self.name, Outcome.RUNNING)
         if self.stream.startswith(ActorKind.FLATTEN):
             outcome = Outcome.RUNNING if held else Outcome.FINISHED
-        return group_status(
+        naked_since = world.naked.get(self.name)
+        one_leg = {LegName("long"): leg(held), LegName("short"): leg(Decimal(0))}
+        status = group_status(
             self.name,
             self.epoch,
             held=held,
@@ -113,7 +115,9 @@ class SmallGroup:
             outcome=outcome,
             stopped=world.poisoned.get(self.stream, ""),
             waits=world.waiting.get(self.stream, ""),
+            **({} if naked_since is None else {"legs": one_leg}),
         )
+        return status.model_copy(update={"at": loop_now(), "naked_since": naked_since})
 
 
 class LocalLink:
@@ -197,6 +201,8 @@ class World:
         self.connected: list[tuple[str, AccountId, Place]] = []
         self.told: list[tuple[str, OperatorState, str, str]] = []
         self.held: dict[str, Decimal] = {}
+        self.naked: dict[str, Timestamp] = {}
+        """Group → since when it is uncovered."""
         self.operator: dict[str, OperatorState] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.poisoned: dict[str, str] = {}

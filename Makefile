@@ -8,7 +8,7 @@ CELLS ?= all
 # Some shells forbid bytecode; Ray then starts three times slower, and every worker with it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check simulate bench kill-matrix alert-drill grafana setup clean help
+.PHONY: demo test check simulate page-drill bench kill-matrix alert-drill grafana setup clean help
 help:
 	@echo "make demo    two simulated venues, two hedge groups, live table (Ctrl-C ends it)"
 	@echo "make test    linters, types, import contracts and every test"
@@ -17,6 +17,7 @@ help:
 	@echo "make kill-matrix  kills every kind of process at every step of a cycle, writes docs/kill-matrix.md (two hours)"
 	@echo "make alert-drill  real Prometheus and Alertmanager: every alert fires and clears, writes docs/alert-drill.md (fifteen minutes, root)"
 	@echo "make grafana  writes rules, dashboards and docs/metrics.md from the code in grafana/"
+	@echo "make page-drill   the dashboard in Chromium against the running demo; takes the pictures in docs/dashboard"
 	@echo "make bench   measures speed and memory, prints a table"
 
 setup: $(READY)
@@ -57,6 +58,9 @@ alert-drill: $(READY)
 
 grafana: $(READY)
 	$(BIN)/python -m grafana
+
+page-drill: $(READY)
+	CI=true $(BIN)/python -m pytest -q tests/end_to_end/page_drill.py
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -95,6 +95,19 @@ class AccountStatus(Value):
     available: Decimal | None
     maintenance_margin: Decimal | None
     liquidation_price: Decimal | None
+    balance_at: Timestamp | None = Field(
+        default=None, description="when the venue stated equity and margin; None = never"
+    )
+    liquidating: bool | None = Field(default=None, description="the venue is liquidating now; None = it has not said")
+    unrealized: Decimal | None = Field(default=None, description="USD, the venue's own statement")
+    funding: Decimal | None = Field(
+        default=None,
+        description="USD received on the position that is held, negative = paid; None = the venue does not say",
+    )
+    realized: Decimal | None = Field(
+        default=None, description="USD, before fees, of every fill in the account's journal; None = it has none yet"
+    )
+    fees: Decimal | None = Field(default=None, description="USD paid on the same fills")
     counters: dict[str, int] = Field(description="name → monotone count, see actors/metrics.py")
     histograms: dict[str, Histogram]
     loop_lag_s: float
@@ -132,11 +145,13 @@ class GroupStatus(Value):
     naked_seconds: float = Field(description="sum of intervals with |net| above half a lot, seconds")
     naked_usd_seconds: float = Field(description="the same, each weighed by |net| times mark")
     timers: dict[str, Timestamp]
-    recent: tuple[str, ...] = Field(description="the last journal steps in words, newest last")
+    recent: tuple[str, ...] = Field(description="the last journal steps of consequence in words, newest last")
     notes: tuple[Note, ...] = Field(default=(), description="what this incarnation last wanted told, newest last")
     counters: dict[str, int]
     histograms: dict[str, Histogram]
     loop_lag_s: float
+    strategy: str = Field(default="", description="name of the strategy that decides")
+    instrument_id: InstrumentId | None = Field(default=None, description="what the group trades")
     memory_bytes: int | None = Field(default=None, description="resident memory of the actor's process")
     cpu_s: float | None = Field(default=None, description="CPU seconds that the actor's process has used")
 

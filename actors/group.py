@@ -72,7 +72,7 @@ _OBSERVE_BOUND_S = 6.0
 _INBOX_LIMIT = 5_000
 """Events waiting to be decided; a feeder waits when it is full, facts stay with their account meanwhile."""
 _RECENT = 30
-"""Steps kept in words for the operator."""
+"""Steps of consequence kept in words for the operator."""
 _NOTES = 20
 """Notifications kept for whoever tells them: many more than a strategy makes between two reports."""
 _EVENT_SHOWN = 500
@@ -290,6 +290,8 @@ class GroupActor:
             loop_lag_s=self._lag_s,
             memory_bytes=memory_bytes(),
             cpu_s=cpu_s(),
+            strategy=self._spec.strategy,
+            instrument_id=self._spec.group.instrument_id,
         )
 
     # --- the loop -----------------------------------------------------------------------------------------------
@@ -325,9 +327,11 @@ class GroupActor:
                 )
                 return
             await log.write(event, step.commands, source, self._machine.code_version)
+            before = self._view().phase if _is_routine(event, step.commands) else None
             self._state = step.state
             self._act(step.commands)
-            self._recent.append((event, step.commands))
+            if before is None or self._view().phase != before:
+                self._recent.append((event, step.commands))
             naked_s = None if isinstance(event, _MOVES_NOTHING) else self._naked.update(event.at, self._view())
             if naked_s is not None:
                 self._meter.observe("naked_interval", naked_s)
@@ -513,4 +517,11 @@ def decided_by(spec: GroupActorSpec) -> DecidedBy:
         legs=spec.group.legs,
         instrument_id=spec.group.instrument_id,
         operator_state=spec.operator_state,
+    )
+
+
+def _is_routine(event: Event, commands: tuple[Command, ...]) -> bool:
+    """Say whether a step was a look at the legs that led to nothing: it happens every few seconds for hours."""
+    return isinstance(event, TimerFired | Observed) and all(
+        isinstance(command, Observe | SetTimer | CancelTimer) for command in commands
     )

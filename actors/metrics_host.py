@@ -11,6 +11,10 @@ def _host(read: Callable[[HostReport], Number]) -> Callable[[Overview], Number]:
     return lambda seen: None if seen.host is None else read(seen.host)
 
 
+def _counted(key: str) -> Callable[[Overview], Number]:
+    return lambda seen: seen.counters.get(key, 0)
+
+
 SUPERVISOR: tuple[Metric[Overview], ...] = (
     own(
         "hedge_supervisor_heartbeat_timestamp_seconds",
@@ -25,6 +29,31 @@ SUPERVISOR: tuple[Metric[Overview], ...] = (
         lambda seen: seen.supervisor_epoch,
     ),
     own("hedge_supervisor_spares", "1", "Warm processes that wait.", lambda seen: seen.spares),
+    own(
+        "hedge_telemetry_bots_online",
+        "1",
+        "Bots that have not missed two of their own intervals.",
+        _counted("telemetry_bots_online"),
+    ),
+    own(
+        "hedge_telemetry_bots_offline",
+        "1",
+        "Bots that have; prune forgets them.",
+        _counted("telemetry_bots_offline"),
+    ),
+    *(
+        own(f"hedge_{key}_total", "1", text, _counted(key))
+        for key, text in (
+            ("http_refused_host", "Requests refused because they named a host that is not us."),
+            ("http_refused_origin", "Writes refused because a page of somebody else sent them."),
+            ("http_refused_token", "Writes refused for a missing or wrong token."),
+            ("http_refused_request", "Requests refused because they were not what the endpoint takes."),
+            ("http_refused_state", "Requests that were understood and not possible as things were."),
+            ("telemetry_heartbeats", "Heartbeats taken, of ours and of other bots."),
+            ("telemetry_rounds", "Rounds of our own heartbeats that arrived."),
+            ("telemetry_failures", "Rounds of our own heartbeats of which some did not arrive."),
+        )
+    ),
     own(
         "hedge_supervisor_notices_total",
         "1",

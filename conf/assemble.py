@@ -26,8 +26,19 @@ from venues.registry import VENUES
 
 M = TypeVar("M", bound=BaseModel)
 
-_SECTIONS = ("live", "general", "supervisor", "notifications", "simulator", "tuning", "venues", "accounts", "groups")
-_PLAIN_SECTIONS = ("general", "supervisor", "notifications", "simulator", "tuning")
+_SECTIONS = (
+    "live",
+    "general",
+    "supervisor",
+    "notifications",
+    "telemetry",
+    "simulator",
+    "tuning",
+    "venues",
+    "accounts",
+    "groups",
+)
+_PLAIN_SECTIONS = ("general", "supervisor", "notifications", "telemetry", "simulator", "tuning")
 _PLACEHOLDER_URL = "http://127.0.0.1"
 """Stands for the simulator's address until the simulator has told it."""
 
@@ -78,7 +89,7 @@ class Assembly:
         return _absolute(Settings(**parts), self._directory)
 
     def _plain_section(self, name: str) -> BaseModel | None:
-        raw = self._written.tree[name]
+        raw = self._located(self._written.tree[name])
         if isinstance(raw, dict):
             return self._section(_section_model(name), (name,), self._located(raw))
         self.report((name,), "must be a table", f"write [{name}] and its keys below it")

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 import structlog
 
-from actors.clock import wall_now
 from actors.journal.protocol import JournalError
 from actors.notify.notifier import Notifier
+from actors.operator.desk import Desk
 from actors.operator.simulator import Simulator
 from actors.operator.terminal import Terminal
 from actors.supervision import ending
 from actors.supervision.hostwatch import HostWatch
 from actors.supervision.keepers import Order
-from actors.supervision.overview import Overview, overview
+from actors.supervision.overview import Overview
 from actors.supervision.settings import OnInterrupt, SupervisorConfig
 from actors.supervision.supervision import Supervision
 from actors.tasks import Tasks
@@ -87,6 +87,7 @@ class Session:
         until_done: bool,
         interrupts: Interrupts,
         host: HostWatch,
+        desk: Desk,
     ) -> None:
         """Wire the parts; `interrupts` are heard already."""
         self._supervision = supervision
@@ -99,6 +100,7 @@ class Session:
         self._interrupts = interrupts
         self._host = host
         self._said: list[str] = []
+        self._desk = desk
         self._tasks = Tasks("session", _complain)
         self._show = Tasks("terminal", _complain)
 
@@ -111,7 +113,8 @@ class Session:
         await self._supervision.start()
         try:
             self._tasks.start("host", self._host.run())
-            await self._server.serve(self._look)
+            await self._server.serve(self._look, self._desk.parts(self._supervision), self._desk.guard)
+            self._desk.open(self._supervision, self._server.url, self._tasks)
             self._notifier.start(self._look, self._tell)
             self._show.start("terminal", self._terminal.show(self._look, self._footer()))
             if self._simulator is not None:
@@ -181,6 +184,7 @@ class Session:
         await self._notifier.close(self._said)
         await self._show.close()
         await self._tasks.close()
+        await self._desk.close()
         await self._server.close()
 
     def _say(self, text: str) -> None:
@@ -189,8 +193,8 @@ class Session:
         self._terminal.say(text)
 
     def _look(self) -> Overview:
-        channels = self._notifier.health()
-        return overview(self._supervision, wall_now(), self._host.report).model_copy(update={"channels": channels})
+        seen = self._desk.look(self._supervision)
+        return seen.model_copy(update={"channels": self._notifier.health(), "host": self._host.report})
 
     async def _tell(self, group: GroupId, state: OperatorState, by: str, reason: str) -> str:
         self._supervision.tell(group, Order(state=state, by=by, reason=reason))
@@ -202,6 +206,8 @@ class Session:
             OnInterrupt.KEEP: "Ctrl-C ends and keeps every position",
         }[self._config.on_interrupt]
         return (
+            f"Dashboard: {self._server.url}/",
             f"Metrics: {self._server.url}/metrics   Status: {self._server.url}/api/groups",
+            f"What changes something asks for the token in {self._desk.token_at}",
             f"{what} (supervisor.on_interrupt = {self._config.on_interrupt}).",
         )

@@ -1,5 +1,7 @@
 """Everything that is known at one moment, as one value: what the metrics, the pages and the table show."""
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from actors.actor import AccountStatus, GroupStatus, Liveness
@@ -65,6 +67,7 @@ class Overview(Value):
     ray_losses: int = 0
     host: HostReport | None = Field(default=None, description="the machine, as last looked at; None = not yet")
     channels: tuple[ChannelHealth, ...] = Field(default=(), description="how each channel of notifications stands")
+    counters: dict[str, int] = Field(default={}, description="the supervisor's own counts, see actors/metrics.py")
 
     def not_ready(self) -> tuple[str, ...]:
         """Say, one sentence each, who does not live or may not act yet; empty = everything is ready."""
@@ -84,8 +87,8 @@ class Overview(Value):
         return absent + unarmed
 
 
-def overview(supervision: Supervision, at: Timestamp, host: HostReport | None = None) -> Overview:
-    """Take the picture; `host` is the machine as last looked at."""
+def overview(supervision: Supervision, at: Timestamp, counters: Mapping[str, int] | None = None) -> Overview:
+    """Take the picture; `counters` are what the supervisor's process has counted."""
     return Overview(
         at=at,
         supervisor_epoch=supervision.epoch,
@@ -111,7 +114,7 @@ def overview(supervision: Supervision, at: Timestamp, host: HostReport | None = 
         loop_lag_s=supervision.loop_lag_s,
         ray_up=supervision.ray_up,
         ray_losses=supervision.ray_losses,
-        host=host,
+        counters=dict(counters or {}),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from actors import metrics
+from actors import metrics, metrics_host
 from actors.actor import Histogram, Liveness
 from actors.hosting.protocol import ActorKind
 from actors.metric_kinds import Type
@@ -16,6 +16,7 @@ from actors.supervision.hostwatch import HostWatch
 from actors.supervision.overview import AccountRow
 from actors.supervision.takeover import panic_ended
 from actors.web.exposition import TABLE, render
+from actors.web.refusal import Reason
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import Timestamp
 from strategies.machine import LegView
@@ -78,6 +79,14 @@ def test_every_measurement_of_a_group_is_exported():
     assert named({"observe", "timed"}, "group.py", "group_accounts.py", "group_log.py") == {
         m.key for m in metrics.GROUP_HISTOGRAMS
     }
+
+
+def test_every_count_of_the_supervisor_is_exported():
+    """What is refused has a metric for each reason, and every count of telemetry has one."""
+    exported = {m.name.removeprefix("hedge_").removesuffix("_total") for m in metrics_host.SUPERVISOR}
+    assert {f"http_refused_{reason}" for reason in Reason} <= exported
+    assert named({"count"}, "telemetry/*.py") <= exported
+    assert page(scene(counters={"http_refused_token": 3}))["hedge_http_refused_token_total"] == 3
 
 
 def test_a_dead_actor_shows_up_zero_and_what_it_never_said_is_absent():

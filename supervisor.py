@@ -8,8 +8,9 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, redirect_stdout
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -28,6 +29,8 @@ from actors.journal.verify import verify as verify_journal
 from actors.logs import close_logs, log_to_file
 from actors.notify.notifier import Notifier
 from actors.notify.opening import NotifierError
+from actors.operator.cli import Deployment, add_commands
+from actors.operator.desk import Desk
 from actors.operator.diagnosis import DiagnosisError, NotADiagnosticError, wanted
 from actors.operator.diagnosis import diagnose as run_diagnosis
 from actors.operator.panic import FLAT_WITHIN_S, PanicRunsError, check_no_panic, press, targets
@@ -38,12 +41,15 @@ from actors.ray_environment import RayStartError, ray_kept
 from actors.supervision.build import build_digest, code_root
 from actors.supervision.supervision import STREAM, Supervision, check_streams
 from actors.web.server import PortInUseError, StatusServer
+from actors.web.tokens import WeakTokenError
 from conf import commands
+from conf.again import proposal
 from conf.finding import SettingsError
 from conf.load import load, missing_secrets, needs_live_flag
 from conf.schema import Settings
 from conf.wishes import desired
 from strategies.domain.ids import GroupId
+from venues.secrets import SecretMissingError
 
 BAD_USAGE = 2
 """Exit code of everything that is wrong before anything has been started."""
@@ -73,6 +79,8 @@ _REFUSALS = (
     PortInUseError,
     LockHeldError,
     JournalError,
+    SecretMissingError,
+    WeakTokenError,
     OSError,
 )
 _HINTS: dict[type[Exception], str] = {
@@ -110,7 +118,8 @@ def run(
         settings = _read(groups, overrides)
         released = frozenset(GroupId(name) for name in release or ())
         _check_command(settings, live=live, release=released)
-        code = asyncio.run(_run(settings, ray_address, until_done=until_done, release=released))
+        read = partial(_read, groups, overrides)
+        code = asyncio.run(_run(settings, read, ray_address, live=live, until_done=until_done, release=released))
     except _REFUSALS as error:
         _refuse(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -215,7 +224,15 @@ def show_version() -> None:
     typer.echo(f"hedgevisor {release}, code {build_digest(code_root())}")
 
 
-async def _run(settings: Settings, ray_address: str, *, until_done: bool, release: frozenset[GroupId]) -> int:
+async def _run(
+    settings: Settings,
+    read: Callable[[], Settings],
+    ray_address: str,
+    *,
+    live: bool,
+    until_done: bool,
+    release: frozenset[GroupId],
+) -> int:
     """Prepare everything, run, and put everything back, whatever ends it. Cancelled = interrupted while preparing."""
     state_dir = settings.general.state_dir
     terminal = Terminal(Console(file=sys.stdout))
@@ -224,6 +241,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
     lock = HostLock(str(state_dir), STREAM)
     store = open_store(settings.general.journal_url)
     simulator: Simulator | None = None
+    urls: dict[str, str] = {}
     interrupts = Interrupts()
     with interrupts.heard(), redirect_stdout(LibraryTalk()):
         async with AsyncExitStack() as ends:
@@ -235,13 +253,21 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
                 ends.push_async_callback(server.close)
                 server.bind()
+                again = partial(proposal, settings, read, urls, live=live, secrets_here=not ray_address)
+                desk = Desk(
+                    settings.supervisor,
+                    settings.telemetry,
+                    state_dir,
+                    settings.general.journal_url,
+                    (again, partial(check_streams, store)),
+                )
                 await check_streams(store, desired(settings))
                 await check_no_panic(desired(settings))
                 if settings.simulated_venues():
                     simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
                     ends.push_async_callback(simulator.stop)
                     found = await simulator.start()
-                    urls = {"lighter": found.lighter.url, "backpack": found.backpack.url}
+                    urls |= {"lighter": found.lighter.url, "backpack": found.backpack.url}
                     settings = settings.with_simulator_at(urls)
                 missing = () if ray_address else missing_secrets(settings)  # elsewhere, they are where the actors are
                 if missing:
@@ -257,6 +283,7 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,
+                desk=desk,
             )
             return await session.run()
 
@@ -341,10 +368,24 @@ def _read_or_refuse(context: typer.Context, groups: Path | None, overrides: Iter
         _refuse(error)
 
 
+def _deployment(context: typer.Context, groups: Path | None, overrides: Iterable[str] | None) -> Deployment:
+    settings = _read_or_refuse(context, groups, overrides)
+    return Deployment(
+        source=settings.source,
+        state_dir=settings.general.state_dir,
+        journal_url=settings.general.journal_url,
+        token=settings.supervisor.token,
+        groups=tuple(settings.groups),
+    )
+
+
 def _refuse(error: Exception) -> NoReturn:
     hint = _HINTS.get(type(error), "")
     typer.echo(f"Nothing was started.\n{error}{hint}", err=True)
     sys.exit(BAD_USAGE)
+
+
+add_commands(app, _deployment)
 
 
 def main() -> None:

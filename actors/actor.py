@@ -82,6 +82,19 @@ class AccountStatus(Value):
     available: Decimal | None
     maintenance_margin: Decimal | None
     liquidation_price: Decimal | None
+    balance_at: Timestamp | None = Field(
+        default=None, description="when the venue stated equity and margin; None = never"
+    )
+    liquidating: bool | None = Field(default=None, description="the venue is liquidating now; None = it has not said")
+    unrealized: Decimal | None = Field(default=None, description="USD, the venue's own statement")
+    funding: Decimal | None = Field(
+        default=None,
+        description="USD received on the position that is held, negative = paid; None = the venue does not say",
+    )
+    realized: Decimal | None = Field(
+        default=None, description="USD, before fees, of every fill in the account's journal; None = it has none yet"
+    )
+    fees: Decimal | None = Field(default=None, description="USD paid on the same fills")
     counters: dict[str, int] = Field(description="name → monotone count, see actors/metrics.py")
     histograms: dict[str, Histogram]
     loop_lag_s: float
@@ -122,6 +135,8 @@ class GroupStatus(Value):
     counters: dict[str, int]
     histograms: dict[str, Histogram]
     loop_lag_s: float
+    strategy: str = Field(default="", description="name of the strategy that decides")
+    instrument_id: InstrumentId | None = Field(default=None, description="what the group trades")
 
 
 class Liveness(StrEnum):

@@ -265,6 +265,8 @@ class GroupActor:
             counters=dict(self._meter.counters),
             histograms=self._meter.histograms(),
             loop_lag_s=self._lag_s,
+            strategy=self._spec.strategy,
+            instrument_id=self._spec.group.instrument_id,
         )
 
     # --- the loop -----------------------------------------------------------------------------------------------

@@ -136,6 +136,10 @@ def _account_count(key: str) -> Callable[[AccountRow], Number]:
     return _told(lambda status: status.counters.get(key, 0))
 
 
+def _own_count(key: str) -> Callable[[Overview], Number]:
+    return lambda seen: seen.counters.get(key, 0)
+
+
 def _up(actor: ActorRow) -> int:
     return int(actor.liveness is Liveness.ALIVE)
 
@@ -170,6 +174,31 @@ SUPERVISOR: tuple[Metric[Overview], ...] = (
         lambda seen: seen.supervisor_epoch,
     ),
     _own("hedge_supervisor_spares", "1", "Warm processes that wait.", lambda seen: seen.spares),
+    _own(
+        "hedge_telemetry_bots_online",
+        "1",
+        "Bots that have not missed two of their own intervals.",
+        _own_count("telemetry_bots_online"),
+    ),
+    _own(
+        "hedge_telemetry_bots_offline",
+        "1",
+        "Bots that have; prune forgets them.",
+        _own_count("telemetry_bots_offline"),
+    ),
+    *(
+        _own(f"hedge_{key}_total", "1", text, _own_count(key))
+        for key, text in (
+            ("http_refused_host", "Requests refused because they named a host that is not us."),
+            ("http_refused_origin", "Writes refused because a page of somebody else sent them."),
+            ("http_refused_token", "Writes refused for a missing or wrong token."),
+            ("http_refused_request", "Requests refused because they were not what the endpoint takes."),
+            ("http_refused_state", "Requests that were understood and not possible as things were."),
+            ("telemetry_heartbeats", "Heartbeats taken, of ours and of other bots."),
+            ("telemetry_rounds", "Rounds of our own heartbeats that arrived."),
+            ("telemetry_failures", "Rounds of our own heartbeats of which some did not arrive."),
+        )
+    ),
 )
 
 GROUPS: tuple[Metric[GroupRow], ...] = (

@@ -14,6 +14,7 @@ from actors.account.spec import AccountTuning
 from actors.journal.location import JournalUrl
 from actors.notify.settings import NotificationSettings
 from actors.supervision.settings import SupervisorConfig
+from actors.telemetry.settings import TelemetryConfig
 from conf.simulator import SimulatorSettings
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, GroupId, InstrumentId, LegName
@@ -127,6 +128,7 @@ class Settings(BaseModel):
     notifications: NotificationSettings = Field(
         default=NotificationSettings(), description="who is told what happens, and who may steer from there"
     )
+    telemetry: TelemetryConfig = Field(default=TelemetryConfig(), description="heartbeats, of ours and of other bots")
     simulator: SimulatorSettings | None = Field(default=None, description="the venues that a paper deployment starts")
     tuning: AccountTuning = Field(default=AccountTuning(), description="waits and bounds of every account actor")
     venues: dict[str, VenueSettings] = Field(default={}, description="the venues, by name")

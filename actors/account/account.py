@@ -234,7 +234,8 @@ class AccountActor:
         book, lookout = ledger.book, self._lookout
         wire = self._venue.status() if self._venue is not None and lookout is not None else _NOTHING_HEARD
         in_flight = book.in_flight()
-        reported = lookout.reported if lookout is not None else None
+        reported = lookout.details if lookout is not None else None
+        held = book.state.positions.get(self._instrument_id)
         balance = self._balance
         counters = dict(self._meter.counters)
         counters["reconnects"] = wire.reconnects
@@ -261,6 +262,12 @@ class AccountActor:
             available=balance.available if balance is not None else None,
             maintenance_margin=balance.maintenance_margin if balance is not None else None,
             liquidation_price=reported.liquidation_price if reported is not None else None,
+            balance_at=balance.at if balance is not None else None,
+            liquidating=balance.liquidating if balance is not None else None,
+            unrealized=reported.unrealized if reported is not None else None,
+            funding=reported.funding if reported is not None else None,
+            realized=held.realized if held is not None else None,
+            fees=held.fees if held is not None else None,
             counters=counters,
             histograms=self._meter.histograms(),
             loop_lag_s=self._lag_s,

@@ -7,20 +7,18 @@ from contextlib import contextmanager
 
 import structlog
 
-from actors.clock import wall_now
 from actors.journal.protocol import JournalError
 from actors.notify.notifier import Notifier
+from actors.notify.steering import by_press
+from actors.operator.desk import Desk
 from actors.operator.simulator import Simulator
 from actors.operator.terminal import Terminal
 from actors.supervision import ending
-from actors.supervision.keepers import Order
-from actors.supervision.overview import Overview, overview
+from actors.supervision.overview import Overview
 from actors.supervision.settings import OnInterrupt, SupervisorConfig
 from actors.supervision.supervision import Supervision
 from actors.tasks import Tasks
 from actors.web.server import StatusServer
-from strategies.domain.events import OperatorState
-from strategies.domain.ids import GroupId
 
 OK = 0
 PARKED = 1
@@ -85,6 +83,7 @@ class Session:
         simulator: Simulator | None,
         until_done: bool,
         interrupts: Interrupts,
+        desk: Desk,
     ) -> None:
         """Wire the parts; `interrupts` are heard already."""
         self._supervision = supervision
@@ -95,6 +94,7 @@ class Session:
         self._simulator = simulator
         self._until_done = until_done
         self._interrupts = interrupts
+        self._desk = desk
         self._said: list[str] = []
         self._tasks = Tasks("session", _complain)
         self._show = Tasks("terminal", _complain)
@@ -107,8 +107,9 @@ class Session:
         """
         await self._supervision.start()
         try:
-            await self._server.serve(self._look)
-            self._notifier.start(self._look, self._tell)
+            await self._server.serve(self._look, self._desk.parts(self._supervision), self._desk.guard)
+            self._desk.open(self._supervision, self._server.url, self._tasks)
+            self._notifier.start(self._look, by_press(self._supervision))
             self._show.start("terminal", self._terminal.show(self._look, self._footer()))
             if self._simulator is not None:
                 self._tasks.start("simulator", self._simulator.keep(self._supervision.notice))
@@ -177,6 +178,7 @@ class Session:
         await self._notifier.close(self._said)
         await self._show.close()
         await self._tasks.close()
+        await self._desk.close()
         await self._server.close()
 
     def _say(self, text: str) -> None:
@@ -186,11 +188,7 @@ class Session:
 
     def _look(self) -> Overview:
         channels = self._notifier.health()
-        return overview(self._supervision, wall_now()).model_copy(update={"channels": channels})
-
-    async def _tell(self, group: GroupId, state: OperatorState, by: str, reason: str) -> str:
-        self._supervision.tell(group, Order(state=state, by=by, reason=reason))
-        return f"{state} is passed on; the group says when it has taken it."
+        return self._desk.look(self._supervision).model_copy(update={"channels": channels})
 
     def _footer(self) -> tuple[str, ...]:
         what = {
@@ -199,5 +197,6 @@ class Session:
         }[self._config.on_interrupt]
         return (
             f"Metrics: {self._server.url}/metrics   Status: {self._server.url}/api/groups",
+            f"What changes something asks for the token in {self._desk.token_at}",
             f"{what} (supervisor.on_interrupt = {self._config.on_interrupt}).",
         )

@@ -187,6 +187,7 @@ class World:
 
     def __init__(self) -> None:
         self.ready_after_s = 0.0
+        self.spawn_s = 0.3
         self.flattens = True
         self.undead = 0
         self.broken: set[str] = set()
@@ -236,7 +237,7 @@ class World:
     async def spawn(self, *, warm: bool = False) -> LocalLink:
         while self.gone.is_set():  # noqa: ASYNC110 - a new world comes with new events
             await asyncio.sleep(0.1)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(self.spawn_s)
         link = LocalLink(Place(f"host/{len(self.all)}"), self)
         self.all.append(link)
         await link.host.warm(())

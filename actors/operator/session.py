@@ -187,8 +187,9 @@ class Session:
         self._terminal.say(text)
 
     def _look(self) -> Overview:
-        channels = self._notifier.health()
-        return self._desk.look(self._supervision).model_copy(update={"channels": channels})
+        seen = self._desk.look(self._supervision)
+        counters = seen.counters | {"telegram_refused": self._notifier.refused}
+        return seen.model_copy(update={"channels": self._notifier.health(), "counters": counters})
 
     def _footer(self) -> tuple[str, ...]:
         what = {

@@ -49,6 +49,7 @@ SUPERVISOR: tuple[Metric[Overview], ...] = (
             ("http_refused_token", "Writes refused for a missing or wrong token."),
             ("http_refused_request", "Requests refused because they were not what the endpoint takes."),
             ("http_refused_state", "Requests that were understood and not possible as things were."),
+            ("telegram_refused", "Words of Telegram chats that are not allowed."),
             ("telemetry_heartbeats", "Heartbeats taken, of ours and of other bots."),
             ("telemetry_rounds", "Rounds of our own heartbeats that arrived."),
             ("telemetry_failures", "Rounds of our own heartbeats of which some did not arrive."),

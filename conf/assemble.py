@@ -26,19 +26,8 @@ from venues.registry import VENUES
 
 M = TypeVar("M", bound=BaseModel)
 
-_SECTIONS = (
-    "live",
-    "general",
-    "supervisor",
-    "notifications",
-    "telemetry",
-    "simulator",
-    "tuning",
-    "venues",
-    "accounts",
-    "groups",
-)
-_PLAIN_SECTIONS = ("general", "supervisor", "notifications", "telemetry", "simulator", "tuning")
+PLAIN_SECTIONS = ("general", "supervisor", "notifications", "telemetry", "simulator", "tuning")
+_SECTIONS = ("live", *PLAIN_SECTIONS, "venues", "accounts", "groups")
 _PLACEHOLDER_URL = "http://127.0.0.1"
 """Stands for the simulator's address until the simulator has told it."""
 
@@ -75,7 +64,7 @@ class Assembly:
             parts["live"] = live
         else:
             self.report(("live",), "must be true or false", "write live = true only if the venues are real")
-        for name in _PLAIN_SECTIONS:
+        for name in PLAIN_SECTIONS:
             if name not in self._written.tree:
                 continue
             section = self._plain_section(name)
@@ -91,7 +80,7 @@ class Assembly:
     def _plain_section(self, name: str) -> BaseModel | None:
         raw = self._located(self._written.tree[name])
         if isinstance(raw, dict):
-            return self._section(_section_model(name), (name,), self._located(raw))
+            return self._section(section_model(name), (name,), raw)
         self.report((name,), "must be a table", f"write [{name}] and its keys below it")
         return None
 
@@ -234,7 +223,8 @@ class Assembly:
         return value
 
 
-def _section_model(name: str) -> type[BaseModel]:
+def section_model(name: str) -> type[BaseModel]:
+    """Return the model of a plain section of the settings."""
     annotation = Settings.model_fields[name].annotation
     options = [annotation, *getattr(annotation, "__args__", ())]
     return next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))

@@ -4,23 +4,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from actors.account.spec import AccountTuning
-from actors.notify.settings import NotificationSettings
-from actors.supervision.settings import SupervisorConfig
-from conf.schema import GeneralSettings, GroupSettings, venue_models
-from conf.simulator import SimulatorSettings
+from conf.assemble import PLAIN_SECTIONS, section_model
+from conf.schema import GroupSettings, venue_models
 from strategies.registry import STRATEGIES
 from venues.registry import VENUES
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _NAME = "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "general": GeneralSettings,
-    "supervisor": SupervisorConfig,
-    "notifications": NotificationSettings,
-    "simulator": SimulatorSettings,
-    "tuning": AccountTuning,
-}
 
 
 def settings_schema() -> dict[str, Any]:
@@ -33,8 +23,8 @@ def settings_schema() -> dict[str, Any]:
             "description": "real venues may be named; trading also needs --live when starting",
         }
     }
-    for name, model in _SECTIONS.items():
-        properties[name] = composed.add(model)
+    for name in PLAIN_SECTIONS:
+        properties[name] = composed.add(section_model(name))
     properties["venues"] = {
         "type": "object",
         "additionalProperties": False,

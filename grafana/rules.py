@@ -213,6 +213,13 @@ SUPERVISOR = (
         "{{ $labels.actor }} has not reported for {{ $value | humanizeDuration }}",
     ),
     Rule(
+        "HedgeBotsOffline",
+        lambda _: "hedge_telemetry_bots_offline > 0",
+        30,
+        Severity.WARNING,
+        "{{ $value }} bots that report to us have missed two of their own intervals",
+    ),
+    Rule(
         "HedgeRestartStorm",
         lambda t: _either(
             f"(increase(hedge_group_restarts_total[{t.window(300)}]) >= {STORM})",

@@ -11,7 +11,7 @@ from actors.notify.confirmation import VALID_S, Confirmations
 from actors.notify.heard import Person, Pressed, Said
 from actors.notify.message import Button, Message
 from actors.notify.operator_words import ALL, CONFIRMED, HELP, Ask, Misheard, Question, Steer, read
-from actors.supervision.overview import GroupRow, Overview
+from actors.supervision.overview import Overview
 from strategies.domain.commands import Severity
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import GroupId, Timestamp
@@ -93,7 +93,7 @@ class Conversation:
         if word is None:
             self._answer(person, f"Nothing was done: confirm within {VALID_S} s, once, and yourself. Say it again.")
             return "Nothing was done."
-        await self._pass_on(person, word, self._look())
+        await self._pass_on(person, word)
         return "Passed on."
 
     def _may_speak(self, person: Person) -> bool:
@@ -120,7 +120,7 @@ class Conversation:
             self._answer(person, f"That was said {wording.lasted(age_s)} ago: nothing was done. Say it again.")
             return
         if word.state not in CONFIRMED:
-            await self._pass_on(person, word, seen)
+            await self._pass_on(person, word)
             return
         code = self._code()
         self._confirmations.ask(code, person, word, self._now())
@@ -132,18 +132,13 @@ class Conversation:
             (Button(text=f"Yes, {word.state}", answer=_DO + code), Button(text="No", answer=_LEAVE + code)),
         )
 
-    async def _pass_on(self, person: Person, word: Steer, seen: Overview) -> None:
-        lines = await asyncio.gather(
-            *(self._told(person, word.state, name, seen.groups.get(name)) for name in word.groups)
-        )
+    async def _pass_on(self, person: Person, word: Steer) -> None:
+        lines = await asyncio.gather(*(self._told(person, word.state, name) for name in word.groups))
         self._answer(person, "\n".join(lines))
 
-    async def _told(self, person: Person, state: OperatorState, name: GroupId, row: GroupRow | None) -> str:
-        why = _deaf(row, state)
-        if why:
-            return f"{name}: {why}"
+    async def _told(self, person: Person, state: OperatorState, name: GroupId) -> str:
         _log.info("telegram_word", group=name, state=state, by=person.signature)
-        return f"{name}: {await self._tell(name, state, person.signature, REASON)}"
+        return await self._tell(name, state, person.signature, REASON)
 
     def _answer(self, person: Person, text: str, buttons: tuple[Button, ...] = ()) -> None:
         message = Message(at=self._now(), severity=Severity.INFO, text=text, buttons=buttons, answer=True)
@@ -160,19 +155,6 @@ def _answer_to(ask: Ask, group: GroupId | None, seen: Overview) -> str:
             return wording.groups(seen)
         case Ask.EXPLAIN:
             return HELP if group is None else wording.explained(group, seen.groups[group], seen.at)
-
-
-def _deaf(row: GroupRow | None, state: OperatorState) -> str:
-    """Say why a group does not follow a word; empty = it does."""
-    if row is None:
-        return "there is no such group any more."
-    if row.actor.gave_up:
-        return f"nobody is there to hear it ({row.actor.gave_up}). In need: python supervisor.py panic."
-    if (row.parking or row.trouble.startswith("taken over")) and state is not OperatorState.FLATTEN:
-        return f"it is parked ({row.trouble or row.parking}). {wording.RELEASE} GROUP"
-    if row.parking:
-        return "it is being flattened already, or is out."
-    return ""
 
 
 def _named(word: Steer, seen: Overview) -> str:

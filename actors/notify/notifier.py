@@ -66,6 +66,8 @@ class Notifier:
         self._throttle = Throttle(settings.remind_every_s, settings.recovered_after_s)
         self._tasks = Tasks("notifier", _failed)
         self._watch = Tasks("notifier-watch", _failed)
+        self._look: Callable[[], Overview] | None = None
+        self._before: Memory | None = None
         self._listener: Listener | None = None
         self._conversation: Conversation | None = None
 
@@ -86,7 +88,8 @@ class Notifier:
             self._tasks.start(name, box.run())
         seen = look()
         self._put(Message(at=seen.at, severity=Severity.INFO, text=wording.started(seen)))
-        self._watch.start("watch", self._keep_watching(look, remember(seen, seen.at)))
+        self._look, self._before = look, remember(seen, seen.at)
+        self._watch.start("watch", self._keep_watching())
         if self._bot is not None and self._settings.telegram is not None and self._settings.telegram.commands:
             self._conversation = Conversation(
                 chats=self._chats,
@@ -101,8 +104,10 @@ class Notifier:
             self._watch.start("listen", self._listener.run())
 
     async def hush(self) -> None:
-        """Look and listen no more: what ends in order from now on is no trouble. What waits still goes out."""
+        """Look once more, then look and listen no more: what ends in order from now on is no trouble."""
         await self._watch.close()
+        self._watch_once()  # what has happened since the last look, and is the reason for the end, perhaps
+        self._look = None
 
     async def close(self, last_words: Sequence[str] = ()) -> None:
         """Say how it ended, wait a little until that has gone out, and end. May be called twice."""
@@ -153,16 +158,22 @@ class Notifier:
         except Exception:  # noqa: BLE001 - what one person says must not make the bot deaf to the next
             _log.exception("not_digested")
 
-    async def _keep_watching(self, look: Callable[[], Overview], before: Memory) -> None:
+    async def _keep_watching(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            try:
-                before = self._watch_once(look(), before)
-            except Exception:  # noqa: BLE001 - a picture that cannot be told must not end the telling of the next
-                _log.exception("not_told")
+            self._watch_once()
 
-    def _watch_once(self, seen: Overview, before: Memory) -> Memory:
-        after = remember(seen, before.began_at)
+    def _watch_once(self) -> None:
+        if self._look is None or self._before is None:
+            return
+        try:
+            seen = self._look()
+            before, self._before = self._before, remember(seen, self._before.began_at)
+            self._tell(before, seen)
+        except Exception:  # noqa: BLE001 - a picture that cannot be told must not end the telling of the next
+            _log.exception("not_told")
+
+    def _tell(self, before: Memory, seen: Overview) -> None:
         for event in events(before, seen):
             message = self._throttle.event(event)
             if message is not None:
@@ -170,7 +181,6 @@ class Notifier:
         wrong = troubles(before, seen, self._settings) | self._own_troubles()
         for message in self._throttle.look(seen.at, wrong):
             self._put(message)
-        return after
 
     def _own_troubles(self) -> dict[str, Trouble]:
         if self._listener is None or not self._listener.problem:

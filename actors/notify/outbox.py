@@ -47,8 +47,8 @@ class Outbox:
         if len(self._waiting) >= self._limit:
             self._waiting.popleft()
             self._dropped += 1
-        if message.answer:
-            self._waiting.appendleft(message)  # a person waits for it
+        if message.answer:  # a person waits for it: before all news, after what was answered before
+            self._waiting.insert(sum(each.answer for each in self._waiting), message)
         else:
             self._waiting.append(message)
         self._news.set()

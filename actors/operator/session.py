@@ -9,19 +9,17 @@ import structlog
 
 from actors.journal.protocol import JournalError
 from actors.notify.notifier import Notifier
+from actors.notify.steering import by_press
 from actors.operator.desk import Desk
 from actors.operator.simulator import Simulator
 from actors.operator.terminal import Terminal
 from actors.supervision import ending
 from actors.supervision.hostwatch import HostWatch
-from actors.supervision.keepers import Order
 from actors.supervision.overview import Overview
 from actors.supervision.settings import OnInterrupt, SupervisorConfig
 from actors.supervision.supervision import Supervision
 from actors.tasks import Tasks
 from actors.web.server import StatusServer
-from strategies.domain.events import OperatorState
-from strategies.domain.ids import GroupId
 
 OK = 0
 PARKED = 1
@@ -115,7 +113,7 @@ class Session:
             self._tasks.start("host", self._host.run())
             await self._server.serve(self._look, self._desk.parts(self._supervision), self._desk.guard)
             self._desk.open(self._supervision, self._server.url, self._tasks)
-            self._notifier.start(self._look, self._tell)
+            self._notifier.start(self._look, by_press(self._supervision))
             self._show.start("terminal", self._terminal.show(self._look, self._footer()))
             if self._simulator is not None:
                 self._tasks.start("simulator", self._simulator.keep(self._supervision.notice))
@@ -194,11 +192,10 @@ class Session:
 
     def _look(self) -> Overview:
         seen = self._desk.look(self._supervision)
-        return seen.model_copy(update={"channels": self._notifier.health(), "host": self._host.report})
-
-    async def _tell(self, group: GroupId, state: OperatorState, by: str, reason: str) -> str:
-        self._supervision.tell(group, Order(state=state, by=by, reason=reason))
-        return f"{state} is passed on; the group says when it has taken it."
+        counters = seen.counters | {"telegram_refused": self._notifier.refused}
+        return seen.model_copy(
+            update={"channels": self._notifier.health(), "counters": counters, "host": self._host.report}
+        )
 
     def _footer(self) -> tuple[str, ...]:
         what = {

@@ -91,6 +91,40 @@ HOST = Board(
             ),
         ),
         Section(
+            "Doors",
+            (
+                Chart(
+                    "Refused",
+                    "Calls and words that were refused in five minutes, by what was wrong with them.",
+                    (
+                        Query("increase(hedge_http_refused_token_total[5m])", "token"),
+                        Query("increase(hedge_http_refused_host_total[5m])", "host"),
+                        Query("increase(hedge_http_refused_origin_total[5m])", "origin"),
+                        Query("increase(hedge_http_refused_request_total[5m])", "request"),
+                        Query("increase(hedge_http_refused_state_total[5m])", "not as things are"),
+                        Query("increase(hedge_telegram_refused_total[5m])", "Telegram chat"),
+                    ),
+                ),
+                Chart(
+                    "Bots",
+                    "Who reports by telemetry, and who has missed two of its intervals.",
+                    (
+                        Query("hedge_telemetry_bots_online", "online"),
+                        Query("hedge_telemetry_bots_offline", "offline"),
+                    ),
+                ),
+                Chart(
+                    "Heartbeats",
+                    "Taken each second; rounds of our own that arrived, and that did not.",
+                    (
+                        Query("rate(hedge_telemetry_heartbeats_total[$__rate_interval])", "taken"),
+                        Query("rate(hedge_telemetry_rounds_total[$__rate_interval])", "our rounds"),
+                        Query("rate(hedge_telemetry_failures_total[$__rate_interval])", "failed"),
+                    ),
+                ),
+            ),
+        ),
+        Section(
             "Notifications",
             (
                 Chart(

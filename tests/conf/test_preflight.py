@@ -97,6 +97,22 @@ async def test_what_stands_in_the_way_is_named_with_its_remedy(deployment, chang
     assert any(words in line for line in of(found, kind, Level.FAIL)), [str(each) for each in found.results]
 
 
+async def test_a_fixed_quantity_is_held_against_the_collateral(deployment):
+    """A strategy without leverage of its own is judged by what is in force at the venues."""
+    pair = ('lighter1 = "l1"\nlighter2 = "l2"\n', "")
+    for quantity, level in (("0.5", Level.OK), ("5000", Level.FAIL)):
+        found = await deployment.checked(
+            pair,
+            ('strategy = "liquidation_hedge"', 'strategy = "simple_hedge"'),
+            ('backpack = "bp"', _PAIR),
+            ("leverage = 20", f"quantity = {quantity}"),
+        )
+        assert [each.level for each in found.results if each.check is Check.SIZE] == [level], of(found, Check.SIZE)
+
+
+_PAIR = 'lead = "bp"\nfollow = "l1"'
+
+
 async def test_a_key_of_another_account_is_refused(deployment):
     """Both venues' keys: well formed and not the account's."""
     (deployment.folder / "keys/backpack-bp.key").write_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")

@@ -273,6 +273,12 @@ CASES = (
     ),
     Case("HedgeHeartbeatGap", {GROUP_HEARD: f"0+5{SPAN}", ACCOUNT_HEARD: f"0+5{SPAN}"}),
     Case(
+        "HedgeBotsOffline",
+        {"hedge_telemetry_bots_offline": always("2")},
+        "2 bots that report to us have missed two of their own intervals",
+    ),
+    Case("HedgeBotsOffline", {"hedge_telemetry_bots_offline": "0+0x55 2+0x100"}),
+    Case(
         "HedgeRestartStorm",
         {f"venue_account_restarts_total{ACCOUNT}": "0+0x40 0+1x4 4+0x100"},
         "account/a was started 4 times within five minutes",

@@ -175,8 +175,6 @@ def _group(group: GroupActorSpec, looks: dict[AccountId, AccountLook]) -> Iterat
     """Judge leverage and size of a group whose accounts could all be seen."""
     where = f"groups.{group.group.group}"
     wanted = wanted_leverage(group)
-    if wanted is None:
-        return
     numbers: dict[LegName, LegNumbers] = {}
     for leg, account in group.group.legs.items():
         look = looks[account]
@@ -185,7 +183,16 @@ def _group(group: GroupActorSpec, looks: dict[AccountId, AccountLook]) -> Iterat
             yield Result(level=Level.FAIL, check=Check.SIZE, where=where, said=said, remedy="see above")
             return
         most = look.instrument.max_leverage
-        if wanted > most:
+        asked = wanted or look.balance.leverage or most
+        if wanted is None and look.balance.leverage is None:
+            yield Result(
+                level=Level.WARN,
+                check=Check.LEVERAGE,
+                where=f"accounts.{account}",
+                said=f"the venue does not say which leverage is in force; {most.normalize():f} is assumed below",
+                remedy="set it at the venue",
+            )
+        if wanted is not None and wanted > most:
             yield Result(
                 level=Level.WARN,
                 check=Check.LEVERAGE,
@@ -193,17 +200,18 @@ def _group(group: GroupActorSpec, looks: dict[AccountId, AccountLook]) -> Iterat
                 said=f"params ask for {wanted:f}, the venue allows {most.normalize():f}: that is used",
                 remedy=f"write leverage = {most.normalize():f} or less, so that the legs agree",
             )
-        numbers[leg] = LegNumbers(look.instrument, look.price, look.balance.available, min(wanted, most))
-    yield _size(group, where, wanted, numbers)
+        numbers[leg] = LegNumbers(look.instrument, look.price, look.balance.available, min(asked, most))
+    yield _size(group, where, numbers)
 
 
-def _size(group: GroupActorSpec, where: str, wanted: Decimal, numbers: dict[LegName, LegNumbers]) -> Result:
+def _size(group: GroupActorSpec, where: str, numbers: dict[LegName, LegNumbers]) -> Result:
     limits = Limits.model_validate(group.limits)
     params = params_of(group.strategy, group.params)
-    usable = _USABLE if params is None else params.model_dump().get("usable_fraction", _USABLE)
+    chosen = {} if params is None else params.model_dump()
+    leverage = max(each.leverage for each in numbers.values())
     rules = SizeRules(
-        leverage=wanted if limits.max_leverage is None else min(wanted, limits.max_leverage),
-        usable_fraction=usable,
+        leverage=leverage if limits.max_leverage is None else min(leverage, limits.max_leverage),
+        usable_fraction=chosen.get("usable_fraction", _USABLE),
         max_leg_notional_usd=limits.max_leg_notional_usd,
         max_notional_usd=limits.max_notional_usd,
     )
@@ -211,5 +219,10 @@ def _size(group: GroupActorSpec, where: str, wanted: Decimal, numbers: dict[LegN
     if isinstance(sized, NoEntry):
         remedy = "more collateral, more leverage, or higher limits"
         return Result(level=Level.FAIL, check=Check.SIZE, where=where, said=sized.reason, remedy=remedy)
+    fixed = chosen.get("quantity")
+    if isinstance(fixed, Decimal) and fixed > sized.quantity:
+        said = f"params ask for {fixed:f}, the largest entry now is {sized.quantity:f}, bound by {sized.bound_by}"
+        remedy = "a smaller quantity, more collateral, or more leverage"
+        return Result(level=Level.FAIL, check=Check.SIZE, where=where, said=said, remedy=remedy)
     said = f"the largest entry now is {sized.quantity:f} {group.group.instrument_id}, bound by {sized.bound_by}"
     return Result(level=Level.OK, check=Check.SIZE, where=where, said=said)

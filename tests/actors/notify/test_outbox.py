@@ -114,12 +114,13 @@ async def test_an_answer_goes_first_and_alone_with_its_buttons():
     box = Outbox(place, Severity.CRITICAL, 10, lambda: Timestamp(0))
     box.put(say("news", Severity.CRITICAL))
     box.put(say("answer", answer=True))
+    box.put(say("another", answer=True))
     box.put(say("not wanted here", Severity.WARNING))
     task = asyncio.ensure_future(box.run())
     await box.drained()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert place.taken == ["answer\n\n\U0001f534 news"]
+    assert place.taken == ["answer\n\nanother\n\n\U0001f534 news"]
 
 
 @pytest.mark.parametrize("answer", [3600.0, RuntimeError("the address is https://u:p@host")])

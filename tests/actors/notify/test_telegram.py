@@ -125,15 +125,6 @@ async def test_what_was_said_while_nobody_listened_is_not_done(bench, api):
         assert bench.told == []
 
 
-async def test_a_parked_group_is_not_resumed_from_a_phone(bench, api):
-    """The answer says what a person has to do instead."""
-    bench.rows[GroupId("g")] = group_row(parking="it died too often", trouble="flattened and parked")
-    async with bench.running():
-        await api.say("/pause g")
-        await api.until(lambda: any("--release GROUP" in text for text in api.said()))
-        assert bench.told == []
-
-
 async def test_a_second_listener_is_said_and_outlived(bench, api, monkeypatch):
     """409: the other program is named as the reason, commands stop, and are heard again afterwards; messages go on."""
     monkeypatch.setattr(telegram, "_CONFLICT_PAUSE_S", 1.5)

@@ -69,7 +69,7 @@ async def drill(scenes: Sequence[Scene], folder: Path, panels: list[Answer]) -> 
         ends.push_async_callback(deployment.stop)
         await deployment.start()
         async with monitoring(folder / "monitoring", f"127.0.0.1:{port}", pace=PACE) as seen:
-            stage = Stage(deployment, people, folder / "state")
+            stage = Stage(deployment, people, port, folder / "state")
             told = await seen.until_told(WATCHDOG, 0.0, firing=True, bound_s=FIRE_BOUND_S)
             rows.append(row(WATCHDOG, "none: it always fires", told.annotations["summary"], 0.0))
             for scene in scenes:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
@@ -67,6 +68,8 @@ class Stage:
 
     deployment: Deployment
     people: People
+    port: int
+    """Of the supervisor."""
     disk: Path
     """Mount point of the state folder's own file system."""
 
@@ -84,6 +87,13 @@ class Stage:
                 return None
 
         return await self.deployment.until(answered, "an answer of the supervisor", _ANSWER_BOUND_S)
+
+    async def beat(self, bot: str, interval_s: int) -> None:
+        """Report as a bot does."""
+        body = {"timestamp": int(time.time() * 1000), "telemetry_interval_secs": interval_s}
+        url = f"http://127.0.0.1:{self.port}/ingest/{bot}"
+        async with aiohttp.ClientSession() as session, session.post(url, json=body) as answer:
+            assert answer.status == 200, await answer.text()
 
     async def pid_of(self, kind: str, name: str) -> int:
         """Return the process of an actor."""
@@ -280,6 +290,14 @@ async def deaf_service(stage: Stage) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def forgetful_bot(stage: Stage) -> AsyncIterator[None]:
+    """A bot of somebody else reports once and then no more. Ended by its reporting again, with a long interval."""
+    await stage.beat("drill.bot", interval_s=1)
+    yield
+    await stage.beat("drill.bot", interval_s=3600)
+
+
+@asynccontextmanager
 async def somebody_else(stage: Stage) -> AsyncIterator[None]:
     """Somebody else trades on an account. Ended by releasing it, as a person does who has looked."""
     venue, account = ACCOUNTS[B][1]
@@ -415,5 +433,6 @@ SCENES = (
         GROUP_B,
     ),
     Scene(("HedgeOwnerLost",), "`supervisor.py panic`; ended by `--release`", panic, GROUP_B),
+    Scene(("HedgeBotsOffline",), "a bot that reports each second falls silent", forgetful_bot),
     Scene(("HedgeRayLost",), "SIGKILL of the raylet", killed_raylet),
 )

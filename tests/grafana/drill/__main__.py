@@ -58,11 +58,31 @@ SETTINGS = (
 """Long cycles that begin again after each trouble."""
 
 
-async def drill(scenes: Sequence[Scene], folder: Path, panels: list[Answer]) -> list[Row]:
-    """Play every scene; return what was seen, and add to `panels` what every panel would show."""
+class Record:
+    """What has been seen, written down after every scene: a drill that is broken off has not been for nothing."""
+
+    def __init__(self, kept: Path | None, out: Path | None) -> None:
+        self.seen = Figures()
+        self._kept, self._out = kept, out
+        there = kept is not None and kept.exists()
+        self._earlier = Figures.model_validate_json(kept.read_bytes()) if there else Figures()
+
+    def add(self, rows: Sequence[Row], panels: Sequence[Answer] = ()) -> None:
+        """Print the rows, and write everything."""
+        for each in rows:
+            print(each.line, flush=True)  # noqa: T201
+        self.seen = Figures(rows=(*self.seen.rows, *rows), panels=(*self.seen.panels, *panels))
+        both = self._earlier.joined(self.seen)
+        if self._kept is not None:
+            self._kept.write_text(both.model_dump_json(), encoding="utf-8")
+        if self._out is not None:
+            self._out.write_text(page(both.rows, both.panels, PACE), encoding="utf-8")
+
+
+async def drill(scenes: Sequence[Scene], folder: Path, record: Record) -> None:
+    """Play every scene, then ask what every panel would show."""
     port = free_port()
     people = People()
-    rows: list[Row] = []
     async with AsyncExitStack() as ends:
         await people.serve(ends)
         deployment = deployed(folder, port, people)
@@ -71,14 +91,11 @@ async def drill(scenes: Sequence[Scene], folder: Path, panels: list[Answer]) -> 
         async with monitoring(folder / "monitoring", f"127.0.0.1:{port}", pace=PACE) as seen:
             stage = Stage(deployment, people, port, folder / "state")
             told = await seen.until_told(WATCHDOG, 0.0, firing=True, bound_s=FIRE_BOUND_S)
-            rows.append(row(WATCHDOG, "none: it always fires", told.annotations["summary"], 0.0))
+            record.add([row(WATCHDOG, "none: it always fires", told.annotations["summary"], 0.0)])
             for scene in scenes:
-                rows += await play(scene, stage, seen)
-                for each in rows[-len(scene.rules) :]:
-                    print(each.line, flush=True)  # noqa: T201
+                record.add(await play(scene, stage, seen))
             await healthy(stage, seen)
-            panels += await answers(seen)
-    return rows
+            record.add((), await answers(seen))
 
 
 def deployed(folder: Path, port: int, people: People) -> Deployment:
@@ -182,16 +199,10 @@ def _do(*command: str) -> None:
 
 def _run(only: list[str], out: Path | None, kept: Path | None) -> int:
     scenes = [each for each in SCENES if not only or set(only) & set(each.rules)]
-    panels: list[Answer] = []
+    record = Record(kept, out)
     with own_disk() as folder:
-        rows = asyncio.run(drill(scenes, folder, panels))
-    figures = Figures(rows=tuple(rows), panels=tuple(panels))
-    if kept is not None:
-        earlier = Figures.model_validate_json(kept.read_bytes()) if kept.exists() else Figures()
-        figures = earlier.joined(figures)
-        kept.write_text(figures.model_dump_json(), encoding="utf-8")
-    if out is not None:
-        out.write_text(page(figures.rows, figures.panels, PACE), encoding="utf-8")
+        asyncio.run(drill(scenes, folder, record))
+    rows, panels = record.seen.rows, record.seen.panels
     empty = [each for each in panels if not each.lines]
     for each in empty:
         print(f"no data: {each.board}: {each.expression}")  # noqa: T201

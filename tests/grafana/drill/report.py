@@ -70,7 +70,7 @@ class Figures(Value):
         asked = {(each.board, each.expression) for each in later.panels}
         return Figures(
             rows=tuple(sorted(rows.values(), key=lambda row: order.index(row.rule))),
-            panels=tuple(each for key, each in panels.items() if key in asked),
+            panels=tuple(each for key, each in panels.items() if key in asked or not asked),
         )
 
 

@@ -163,8 +163,8 @@ VENUES = (
         lambda t: f"venue_account_mode == 2 or increase(venue_freezes_total[{t.window(300)}]) > 0",
         5,
         Severity.CRITICAL,
-        "somebody else traded on {{ $labels.account }} ({{ $labels.venue }}): it is frozen but for exits "
-        "(reading {{ $value }})",
+        "{{ $labels.account }} ({{ $labels.venue }}) is frozen but for exits (reading {{ $value }}): somebody else "
+        "traded there, or an order stays without proof",
     ),
     Rule(
         "HedgeMarginNearLiquidation",

@@ -203,7 +203,7 @@ CASES = (
     Case(
         "HedgeForeignWriter",
         {f"venue_account_mode{ACCOUNT}": always("2")},
-        "somebody else traded on a (lighter): it is frozen but for exits (reading 2)",
+        "a (lighter) is frozen but for exits (reading 2): somebody else traded there, or an order stays without proof",
         ACCOUNT_LABELS,
     ),
     Case(

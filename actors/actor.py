@@ -27,6 +27,7 @@ class Envelope(Value):
 
     sender: str = Field(description="stream name of the sender: `group/triad-1`, `operator/panic`")
     sender_epoch: int = Field(gt=0)
+    journal: str = Field(default="", description="identity of the sender's journal; empty = it keeps none")
     messages: tuple[Message, ...]
 
 
@@ -34,6 +35,12 @@ class Receipt(Value):
     """What the account has durably taken from this sender."""
 
     taken: int = Field(ge=0, description="highest seq without a gap below it")
+    journal: str = Field(default="", description="identity of the account's journal")
+    knows: str = Field(
+        default="",
+        description="identity of the sender's journal that these were taken from; empty = none was taken, or none said."
+        " From another journal nothing is taken",
+    )
 
 
 class NumberedFact(Value):
@@ -47,6 +54,8 @@ class FactBatch(Value):
     """Facts after a cursor, oldest first; empty when none came in time."""
 
     facts: tuple[NumberedFact, ...]
+    published: int = Field(default=0, ge=0, description="number of the last fact there is")
+    journal: str = Field(default="", description="identity of the account's journal")
 
 
 class Histogram(Value):
@@ -74,6 +83,10 @@ class AccountStatus(Value):
     reconciled_at: Timestamp | None
     in_flight: tuple[OrderId, ...]
     unknown: dict[OrderId, Timestamp] = Field(description="orders in doubt, and since when")
+    too_old: dict[OrderId, str] = Field(
+        default={}, description="orders without an outcome for longer than a write lives: a person has to look"
+    )
+    protection: tuple[str, ...] = Field(default=(), description="what is left at the venue, in words")
     queue_length: dict[Lane, int]
     stream_ages_s: dict[str, float]
     clock_offset_s: float | None
@@ -82,6 +95,19 @@ class AccountStatus(Value):
     available: Decimal | None
     maintenance_margin: Decimal | None
     liquidation_price: Decimal | None
+    balance_at: Timestamp | None = Field(
+        default=None, description="when the venue stated equity and margin; None = never"
+    )
+    liquidating: bool | None = Field(default=None, description="the venue is liquidating now; None = it has not said")
+    unrealized: Decimal | None = Field(default=None, description="USD, the venue's own statement")
+    funding: Decimal | None = Field(
+        default=None,
+        description="USD received on the position that is held, negative = paid; None = the venue does not say",
+    )
+    realized: Decimal | None = Field(
+        default=None, description="USD, before fees, of every fill in the account's journal; None = it has none yet"
+    )
+    fees: Decimal | None = Field(default=None, description="USD paid on the same fills")
     counters: dict[str, int] = Field(description="name → monotone count, see actors/metrics.py")
     histograms: dict[str, Histogram]
     loop_lag_s: float
@@ -106,10 +132,12 @@ class GroupStatus(Value):
     naked_seconds: float = Field(description="sum of intervals with |net| above half a lot, seconds")
     naked_usd_seconds: float = Field(description="the same, each weighed by |net| times mark")
     timers: dict[str, Timestamp]
-    recent: tuple[str, ...] = Field(description="the last journal steps in words, newest last")
+    recent: tuple[str, ...] = Field(description="the last journal steps of consequence in words, newest last")
     counters: dict[str, int]
     histograms: dict[str, Histogram]
     loop_lag_s: float
+    strategy: str = Field(default="", description="name of the strategy that decides")
+    instrument_id: InstrumentId | None = Field(default=None, description="what the group trades")
 
 
 class Liveness(StrEnum):

@@ -25,8 +25,8 @@ from venues.registry import VENUES
 
 M = TypeVar("M", bound=BaseModel)
 
-_SECTIONS = ("live", "general", "supervisor", "simulator", "tuning", "venues", "accounts", "groups")
-_PLAIN_SECTIONS = ("general", "supervisor", "simulator", "tuning")
+_SECTIONS = ("live", "general", "supervisor", "telemetry", "simulator", "tuning", "venues", "accounts", "groups")
+_PLAIN_SECTIONS = ("general", "supervisor", "telemetry", "simulator", "tuning")
 _PLACEHOLDER_URL = "http://127.0.0.1"
 """Stands for the simulator's address until the simulator has told it."""
 
@@ -77,7 +77,7 @@ class Assembly:
         return _absolute(Settings(**parts), self._directory)
 
     def _plain_section(self, name: str) -> BaseModel | None:
-        raw = self._written.tree[name]
+        raw = self._located(self._written.tree[name])
         if isinstance(raw, dict):
             return self._section(_section_model(name), (name,), raw)
         self.report((name,), "must be a table", f"write [{name}] and its keys below it")

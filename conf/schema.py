@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
+from actors.account.protection import Protection
 from actors.account.spec import AccountTuning
 from actors.journal.location import JournalUrl
 from actors.supervision.settings import SupervisorConfig
+from actors.telemetry.settings import TelemetryConfig
 from conf.simulator import SimulatorSettings
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, GroupId, InstrumentId, LegName
@@ -111,6 +113,9 @@ class GroupSettings(Value):
     )
     legs: dict[LegName, AccountId] = Field(description="which account plays which leg of the strategy")
     params: SerializeAsAny[Value] = Field(description="the strategy's own model")
+    protection: dict[LegName, Protection] = Field(
+        default={}, description="what a leg leaves at its venue for the time when nobody is there; by default nothing"
+    )
     limits: Limits = Field(default=Limits(), description="what the group may do at most, whatever its strategy decides")
 
 
@@ -123,6 +128,7 @@ class Settings(BaseModel):
     live: bool = Field(default=False, description="real venues may be named; trading also needs --live when starting")
     general: GeneralSettings = Field(default=GeneralSettings(), description="folders, journal, language")
     supervisor: SupervisorConfig = Field(default=SupervisorConfig(), description="what keeps everything alive")
+    telemetry: TelemetryConfig = Field(default=TelemetryConfig(), description="heartbeats, of ours and of other bots")
     simulator: SimulatorSettings | None = Field(default=None, description="the venues that a paper deployment starts")
     tuning: AccountTuning = Field(default=AccountTuning(), description="waits and bounds of every account actor")
     venues: dict[str, VenueSettings] = Field(default={}, description="the venues, by name")
@@ -132,6 +138,14 @@ class Settings(BaseModel):
     def used_accounts(self) -> dict[AccountId, GroupId]:
         """Return the accounts that play a leg, and in which group."""
         return {account: name for name, group in self.groups.items() for account in group.legs.values()}
+
+    def protection_of(self, account: AccountId) -> Protection:
+        """Return what an account leaves at its venue: what its leg asks for."""
+        for group in self.groups.values():
+            for leg, player in group.legs.items():
+                if player == account:
+                    return group.protection.get(leg, Protection())
+        return Protection()
 
     def simulated_venues(self) -> list[str]:
         """Return the venues that the simulator of this file plays."""

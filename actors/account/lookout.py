@@ -5,21 +5,22 @@ proof; `reconcile` compares belief with the venue's statement.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from decimal import Decimal
 
 import structlog
 
 from actors.account.ledger import Ledger
+from actors.account.old_orders import OldOrders
 from actors.account.spec import AccountTuning
 from actors.account.state import OrderRecord
 from actors.actor import NumberedFact
 from actors.meter import Meter
 from strategies.domain.account import ReportedPosition
-from strategies.domain.events import Filled
+from strategies.domain.events import AccountModeChanged
 from strategies.domain.ids import InstrumentId, OrderId, Timestamp, VenueOrderId
-from strategies.domain.order import OrderStatus, TimeInForce
+from strategies.domain.order import OrderStatus
 from strategies.domain.position import FillCause
 from strategies.reconcile import Agreement, Difference, compare
 from venues.errors import Malformed, RateLimited, Rejected, Unreachable
@@ -35,6 +36,7 @@ from venues.venue import (
     StreamGap,
     StreamUp,
     Venue,
+    Verdict,
     WriteIdentity,
 )
 
@@ -42,6 +44,8 @@ _log = structlog.get_logger(__name__)
 
 _MS = 1_000
 
+_JUST_AFTER_S = 0.1
+"""A look at the moment of expiry comes this much later, so that no rounding makes it too early."""
 READ_ERRORS = (Unreachable, Malformed, RateLimited, Rejected)
 """All that a read may raise; each means: no answer, ask again later."""
 
@@ -59,8 +63,20 @@ class Lookout:
         meter: Meter,
         now: Now,
         freeze: Callable[[str], None],
+        fence: Callable[[OrderRecord], Awaitable[None]],
     ) -> None:
-        """Wire the parts; `freeze` is called with what was seen when somebody else trades here."""
+        """Wire the parts.
+
+        Args:
+            ledger: the account's memory.
+            venue: where it looks.
+            instrument_id: what is traded.
+            tuning: waits and bounds.
+            meter: counts and durations.
+            now: our wall clock.
+            freeze: called with what was seen when somebody else trades here.
+            fence: called for an order in doubt of which a look has proven nothing.
+        """
         self._ledger = ledger
         self._venue = venue
         self._instrument_id = instrument_id
@@ -68,14 +84,29 @@ class Lookout:
         self._meter = meter
         self._now = now
         self._freeze = freeze
+        self._fence = fence
         self._difference: Difference | None = None
+        self.old = OldOrders(ledger, venue, tuning, meter=meter, now=now, freeze=freeze, on_fill=self.on_fill)
         self._looks: dict[OrderId, tuple[float, float]] = {}
         """Per order: loop time of the next question, and the wait after it."""
         self._catch_up_wanted = asyncio.Event()
         self._reconcile_wanted = asyncio.Event()
         self._stirred = asyncio.Event()
         self.reported: ReportedPosition | None = None
+        self._asked: ReportedPosition | None = None
+        """The last statement that was asked for: streams leave out some of it."""
         self.reconciled_at: Timestamp | None = None
+
+    @property
+    def details(self) -> ReportedPosition | None:
+        """Return the last statement; what streams leave out comes from the last one asked for of the same position."""
+        latest, asked = self.reported, self._asked
+        if latest is None or asked is None or latest is asked:
+            return latest
+        if (latest.quantity, latest.entry_price) != (asked.quantity, asked.entry_price):
+            return latest
+        kept = asked.model_copy(update={"at": latest.at})
+        return kept if latest.unrealized is None else kept.model_copy(update={"unrealized": latest.unrealized})
 
     # --- loops --------------------------------------------------------------------------------------------------
 
@@ -155,11 +186,9 @@ class Lookout:
             return
         self._meter.count("fills")
         facts = [each.meaning.event for each in entries if isinstance(each.meaning, NumberedFact)]
-        if any(isinstance(fact, Filled) and fact.fill.cause is FillCause.FOREIGN for fact in facts):
-            self._freeze(
-                f"a fill that none of our orders explains: {report.side} {report.quantity} at {report.price}, "
-                f"trade {report.trade_id}, venue client id {report.client_order_id}"
-            )
+        for fact in facts:
+            if isinstance(fact, AccountModeChanged):
+                self._freeze(fact.reason)
 
     async def on_answer(self, ack: Ack) -> None:
         """Fold what the answer to a write tells; fills that it only counts are fetched by the resolver."""
@@ -175,7 +204,7 @@ class Lookout:
         facts_before = book.state.fact_seq
         settled_before = book.settled(self._instrument_id)
         statement = await self._venue.position(self._instrument_id)
-        self.reported = statement
+        self.reported = self._asked = statement
         believed = self._ledger.book.believed(self._instrument_id)
         settled = settled_before and book.settled(self._instrument_id) and book.state.fact_seq == facts_before
         if settled and statement.quantity != believed:
@@ -272,46 +301,66 @@ class Lookout:
             return
         order_id = record.request.order_id
         _, wait = self._looks[order_id]
-        resting = record.status is not OrderStatus.SUBMITTED and record.request.time_in_force is TimeInForce.GTC
+        resting = record.status is not OrderStatus.SUBMITTED and record.request.rests
         following = self._tuning.resting_look_s if resting else min(2 * wait, self._tuning.look_backoff_max_s)
-        self._looks[order_id] = (asyncio.get_running_loop().time() + (following if resting else wait), following)
+        if order_id in self.old.named:
+            resting, following = True, self._tuning.too_old_look_s
+        pause = min(following if resting else wait, self._until_expired_s(identity))
+        self._looks[order_id] = (asyncio.get_running_loop().time() + pause, following)
         self._meter.count("order_lookups")
         try:
             await self._judge(record, identity)
         except READ_ERRORS as error:
             _log.info("lookup_without_answer", order_id=order_id, error=str(error))
 
+    def _until_expired_s(self, identity: WriteIdentity) -> float:
+        """Return the time until the write can be proven dead by its expiry: that moment is worth a look of its own."""
+        allowed_at = identity.expires_at + self._venue.capabilities.clock_skew_s * _MS
+        left_s = (allowed_at - self._now()) / _MS
+        return left_s + _JUST_AFTER_S if left_s > 0 else float("inf")
+
     async def _judge(self, record: OrderRecord, identity: WriteIdentity) -> None:
         order_id = record.request.order_id
-        doubt_since = record.doubt_since
+        doubted = record.doubt_since is not None
         verdict = await self._venue.investigate(identity)
         if record.prepared is not identity:
             return  # signed anew in the meantime; the verdict is about the earlier write
-        if verdict.certainty is Certainty.OPEN:
-            return
         if verdict.by_absence and record.status is not OrderStatus.SUBMITTED:
             # The venue has acknowledged this order, or filled of it: that it cannot be found now proves nothing.
             self._meter.count("contradictions")
             _log.warning("acknowledged_order_not_found", order_id=order_id, proof=verdict.proof)
+            seen = f"acknowledged, and yet {verdict.proof}"
+            await self.old.looked_in_vain(record, identity, seen, executed=False)
             return
-        if verdict.certainty is Certainty.DEAD:
-            await self._ledger.commit(
-                lambda book: book.decide_rejected(order_id, "proven-dead", verdict.proof, self._now())
-            )
-        else:
-            report = verdict.order or await self._venue.order(identity.instrument_id, record.client_order_id)
-            await self._ledger.commit(lambda book: book.decide_accepted(order_id, self._now()))
-            if report is not None:
+        match verdict.certainty:
+            case Certainty.OPEN:
+                if doubted:
+                    await self._fence(record)
+                await self.old.looked_in_vain(record, identity, verdict.proof, executed=False)
+                return
+            case Certainty.DEAD:
                 await self._ledger.commit(
-                    lambda book: book.decide_order_report(report, self._now(), proof=verdict.proof)
+                    lambda book: book.decide_rejected(order_id, "proven-dead", verdict.proof, self._now())
                 )
-        if doubt_since is not None:
-            self._meter.observe("certainty", (self._now() - doubt_since) / _MS)
+            case Certainty.EXECUTED:
+                await self._executed(record, identity, verdict)
+        if doubted:
             _log.info("outcome_proven", order_id=order_id, certainty=verdict.certainty, proof=verdict.proof)
+
+    async def _executed(self, record: OrderRecord, identity: WriteIdentity, verdict: Verdict) -> None:
+        order_id = record.request.order_id
+        report = verdict.order or await self._venue.order(identity.instrument_id, record.client_order_id)
+        await self._ledger.commit(lambda book: book.decide_accepted(order_id, self._now()))
+        if report is None:
+            await self.old.looked_in_vain(record, identity, verdict.proof, executed=True)
+            return
+        self.old.forget(order_id)
+        await self._ledger.commit(lambda book: book.decide_order_report(report, self._now(), proof=verdict.proof))
 
     def _forget_ended(self) -> None:
         for order_id in [each for each in self._looks if self._ended(each)]:
             del self._looks[order_id]
+            self.old.forget(order_id)
 
     def _ended(self, order_id: OrderId) -> bool:
         record = self._ledger.book.order(order_id)

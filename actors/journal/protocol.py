@@ -83,6 +83,10 @@ class Journal(Protocol):
     def epoch(self) -> int:
         """Return the epoch this handle writes under."""
 
+    @property
+    def identity(self) -> str:
+        """Return what tells this journal from every other that may ever lie in its place."""
+
     async def append(self, entries: Sequence[Entry]) -> int:
         """Write all entries in one durable transaction, or none; return the last one's seq.
 

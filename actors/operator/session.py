@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 import structlog
 
-from actors.clock import wall_now
 from actors.journal.protocol import JournalError
+from actors.operator.desk import Desk
 from actors.operator.simulator import Simulator
 from actors.operator.terminal import Terminal
 from actors.supervision import ending
-from actors.supervision.overview import Overview, overview
+from actors.supervision.overview import Overview
 from actors.supervision.settings import OnInterrupt, SupervisorConfig
 from actors.supervision.supervision import Supervision
 from actors.tasks import Tasks
@@ -80,6 +80,7 @@ class Session:
         simulator: Simulator | None,
         until_done: bool,
         interrupts: Interrupts,
+        desk: Desk,
     ) -> None:
         """Wire the parts; `interrupts` are heard already."""
         self._supervision = supervision
@@ -89,6 +90,7 @@ class Session:
         self._simulator = simulator
         self._until_done = until_done
         self._interrupts = interrupts
+        self._desk = desk
         self._tasks = Tasks("session", _complain)
         self._show = Tasks("terminal", _complain)
 
@@ -100,7 +102,8 @@ class Session:
         """
         await self._supervision.start()
         try:
-            await self._server.serve(self._look)
+            await self._server.serve(self._look, self._desk.parts(self._supervision), self._desk.guard)
+            self._desk.open(self._supervision, self._server.url, self._tasks)
             self._show.start("terminal", self._terminal.show(self._look, self._footer()))
             if self._simulator is not None:
                 self._tasks.start("simulator", self._simulator.keep(self._supervision.notice))
@@ -167,6 +170,7 @@ class Session:
                 self._say(line)
         await self._show.close()
         await self._tasks.close()
+        await self._desk.close()
         await self._server.close()
 
     def _say(self, text: str) -> None:
@@ -174,7 +178,7 @@ class Session:
         self._terminal.say(text)
 
     def _look(self) -> Overview:
-        return overview(self._supervision, wall_now())
+        return self._desk.look(self._supervision)
 
     def _footer(self) -> tuple[str, ...]:
         what = {
@@ -182,6 +186,8 @@ class Session:
             OnInterrupt.KEEP: "Ctrl-C ends and keeps every position",
         }[self._config.on_interrupt]
         return (
+            f"Dashboard: {self._server.url}/",
             f"Metrics: {self._server.url}/metrics   Status: {self._server.url}/api/groups",
+            f"What changes something asks for the token in {self._desk.token_at}",
             f"{what} (supervisor.on_interrupt = {self._config.on_interrupt}).",
         )

@@ -6,6 +6,7 @@ The order never changes: the old process is confirmed gone, the epoch is raised 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,9 +14,10 @@ import structlog
 
 from actors.actor import ActorUnreachableError, Liveness
 from actors.hosting.protocol import Assignment, HostLink, HostPhase, Place, Pulse
-from actors.journal.protocol import JournalError, JournalStore
+from actors.journal.protocol import JournalError, JournalStore, JournalWriteError
 from actors.restart import Escalate, Restart, RestartPolicy, decide
 from actors.supervision.desired import Wish
+from actors.supervision.disk import DiskWatch
 from actors.supervision.takeover import is_panic
 from strategies.domain.ids import AccountId, Timestamp
 
@@ -33,6 +35,10 @@ _DEATHS_KEPT = 1_000
 """More deaths than any policy counts."""
 _BURY_RETRY_S = 2.0
 """Wait before a process that does not die is killed again."""
+_DISK_RETRY_S = 1.0
+"""First wait before a journal that could not be written is tried again; doubles."""
+_DISK_RETRY_MAX_S = 15.0
+"""Longest such wait: somebody who has made room does not want to wait for long."""
 _MS = 1000
 
 _log = structlog.get_logger(__name__)
@@ -62,6 +68,7 @@ class Office:
     now: Callable[[], Timestamp]
     chance: Chance
     stop_timeout_s: float
+    disk: DiskWatch
 
 
 @dataclass
@@ -102,10 +109,16 @@ class Keeper(ABC):
         self._escalated = False
         self._claimed: int | None = None
         """Epoch of the latest incarnation that is known; None = none was."""
+        self._hurry = asyncio.Event()
         self._successor: Wish | None = None
         """What lives next in place of what has lived so far; None = the same."""
+        self._disk_retry_s = _DISK_RETRY_S
+        self._excused = False
+        """Whether the incarnation could not start for want of a disk, which says nothing against it."""
         self._replace = ""
         """Why the living incarnation has to make room; empty = it has not."""
+        self._asked = False
+        """Whether it makes room because a person wants it: nothing is held against it."""
 
     @property
     def coming(self) -> Wish:
@@ -164,7 +177,8 @@ class Keeper(ABC):
         return self.parting
 
     async def _next_life(self) -> None:
-        if self.life.deaths and self._successor is None:
+        asked, self._asked = self._asked, False
+        if self.life.deaths and self._successor is None and not asked:
             await self._wait_for_turn()
             if self._stopping.is_set() or self.life.gave_up:
                 return
@@ -185,15 +199,25 @@ class Keeper(ABC):
             return
         try:
             link = begin.result()
+        except JournalWriteError as error:
+            await self._wait_for_disk(str(error))
+            return
         except (ActorUnreachableError, JournalError) as error:
             self._died(f"could not be started: {error}")
             return
         await self._attend(link)
 
+    async def _wait_for_disk(self, error: str) -> None:
+        """Rest before the journal is tried again: a full disk is no fault of any actor, and parks no group."""
+        self._office.disk.refuses(self.wish.stream, error)
+        wait_s, self._disk_retry_s = self._disk_retry_s, min(2 * self._disk_retry_s, _DISK_RETRY_MAX_S)
+        await self._sleep(wait_s)
+
     def _succeed(self) -> None:
         """Let the successor's life begin without the faults of what was before it."""
         if self._successor is not None:
             self.wish, self._successor = self._successor, None
+            self._replace = ""
             self.life.deaths = []
             self._escalated, self._claimed = False, None
 
@@ -210,6 +234,21 @@ class Keeper(ABC):
         self.give_way(holder)
         await self._given_away(holder)
         return True
+
+    def replace(self, reason: str) -> None:
+        """Let a successor take the place of what lives now, because a person wants it."""
+        self._replace, self._asked = reason, True
+        self._hurry.set()
+
+    def change(self, wish: Wish) -> None:
+        """Let an actor with other settings take the place of this one."""
+        self._successor = wish
+        self.replace("its settings have changed")
+
+    @property
+    def ended(self) -> bool:
+        """Say whether nothing is kept alive any more."""
+        return self._over.is_set()
 
     def give_way(self, holder: str) -> None:
         """Start no successor any more: a panic, `holder`, acts now."""
@@ -252,6 +291,7 @@ class Keeper(ABC):
             raise
         self.life.starts += 1
         self._claimed = epoch
+        self._excused = False
         return link
 
     async def _attend(self, link: HostLink) -> None:
@@ -270,11 +310,13 @@ class Keeper(ABC):
             for each in (watch, look, stop):
                 each.cancel()
             await asyncio.gather(watch, look, stop, return_exceptions=True)
+        self._died(reason, blameless=link.fallen or self._excused or (self._asked and reason == self._replace))
         self._replace = ""
-        self._died(reason, blameless=link.fallen)
         self.link = None
         self.life.place = None
         await self._bury(link)
+        if self._excused:
+            await self._wait_for_disk(reason)
 
     async def _look_after(self, link: HostLink) -> str:
         """Look at the actor again and again; return why it must be replaced."""
@@ -304,7 +346,14 @@ class Keeper(ABC):
                     self.life.liveness = Liveness.SILENT
                 if missed >= SILENT_AFTER:
                     return f"silent: {error}"
-            await asyncio.sleep(LOOK_EVERY_S if settled else LOOK_EVERY_STARTING_S)
+            await self._pause(LOOK_EVERY_S if settled else LOOK_EVERY_STARTING_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for the next look, or for whoever is in a hurry."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        self._hurry.clear()
 
     def _hear(self, pulse: Pulse, started_at: Timestamp) -> str:
         """Take note of a sign of life; return what is wrong with it."""
@@ -312,7 +361,11 @@ class Keeper(ABC):
         if pulse.assignment is not None:
             self.life.epoch = pulse.assignment.epoch
             self._claimed = self._claimed or pulse.assignment.epoch
+        if pulse.phase is HostPhase.UP:
+            self._disk_retry_s = _DISK_RETRY_S
+            self._office.disk.works(self.wish.stream)
         if pulse.phase in {HostPhase.FAILED, HostPhase.STOPPED}:
+            self._excused = pulse.blameless
             return pulse.failure or f"it is {pulse.phase}"
         if pulse.loop_age_s > LOOP_AGE_LIMIT_S:
             return f"its event loop has not turned for {pulse.loop_age_s:.0f} s"

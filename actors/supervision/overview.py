@@ -1,5 +1,7 @@
 """Everything that is known at one moment, as one value: what the metrics, the pages and the table show."""
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from actors.actor import AccountStatus, GroupStatus, Liveness
@@ -57,6 +59,7 @@ class Overview(Value):
     groups: dict[GroupId, GroupRow]
     accounts: dict[AccountId, AccountRow]
     notices: tuple[str, ...]
+    counters: dict[str, int] = Field(default={}, description="the supervisor's own counts, see actors/metrics.py")
 
     def not_ready(self) -> tuple[str, ...]:
         """Say, one sentence each, who does not live or may not act yet; empty = everything is ready."""
@@ -76,8 +79,8 @@ class Overview(Value):
         return absent + unarmed
 
 
-def overview(supervision: Supervision, at: Timestamp) -> Overview:
-    """Take the picture."""
+def overview(supervision: Supervision, at: Timestamp, counters: Mapping[str, int] | None = None) -> Overview:
+    """Take the picture; `counters` are what the supervisor's process has counted."""
     return Overview(
         at=at,
         supervisor_epoch=supervision.epoch,
@@ -99,6 +102,7 @@ def overview(supervision: Supervision, at: Timestamp) -> Overview:
             for name, keeper in supervision.accounts.items()
         },
         notices=tuple(supervision.notices),
+        counters=dict(counters or {}),
     )
 
 

@@ -2,21 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import structlog
 
 from actors.actor import ActorUnreachableError
 from actors.hosting.protocol import HostLink, Hosts, HostsUnavailableError, Place
 from actors.journal.protocol import Entry, Journal, JournalError, JournalStore, StaleEpochError
-from actors.supervision.desired import Desired, Found, Plan, plan
+from actors.supervision.change import Change
+from actors.supervision.desired import AccountWish, Desired, Found, GroupWish, Plan, plan
+from actors.supervision.disk import DiskWatch
 from actors.supervision.keeper import Chance, Keeper, Office
 from actors.supervision.keepers import AccountKeeper, GroupKeeper, Order, deliver_places
-from actors.supervision.past import PARKING, RELEASED, recall
+from actors.supervision.past import DELIVERED, PARKING, RELEASED, RELOADED, recall
 from actors.supervision.settings import SupervisorConfig
 from actors.supervision.spares import Spares
 from actors.supervision.takeover import is_panic
 from actors.tasks import Tasks
+from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, GroupId, Timestamp
 
 STREAM = "supervisor"
@@ -30,6 +34,10 @@ _SETTLE_POLL_S = 0.2
 _RENEW_RETRY_S = 2.0
 """Wait before Ray is started or looked for again: nothing of ours lives meanwhile, and positions may be open."""
 
+N = TypeVar("N", AccountId, GroupId)
+K = TypeVar("K", AccountKeeper, GroupKeeper)
+W = TypeVar("W", AccountWish, GroupWish)
+
 _log = structlog.get_logger(__name__)
 
 
@@ -41,6 +49,19 @@ async def check_streams(store: JournalStore, desired: Desired) -> None:
     """
     for stream in (STREAM, *(wish.stream for wish in desired.wishes())):
         await store.owner(stream)
+
+
+async def who_owns(store: JournalStore, desired: Desired) -> str:
+    """Say, one line each, who owns the supervision and every actor of these settings, as the journal has it."""
+    lines = []
+    for stream in (STREAM, *(wish.stream for wish in desired.wishes())):
+        try:
+            epoch, holder = await store.owner(stream)
+        except JournalError as error:
+            lines.append(f"  {stream}: {error}")
+        else:
+            lines.append(f"  {stream}: " + (f"epoch {epoch}, claimed by {holder}" if epoch else "nobody"))
+    return "\n".join(["Who owns what:", *lines])
 
 
 class TakenOverError(Exception):
@@ -63,10 +84,16 @@ class Supervision:
         debug: bool,
         now: Callable[[], Timestamp],
         chance: Chance,
-        release: frozenset[GroupId] = frozenset(),
+        release: frozenset[str] = frozenset(),
+        released_by: str = "",
     ) -> None:
-        """Wire the parts; nothing starts before `start`. `release` names parked groups that a person lets go on."""
+        """Wire the parts; nothing starts before `start`.
+
+        `release` names what a person, `released_by`, lets go on: a parked group with its accounts, or a frozen account.
+        """
         self._release = release
+        self._released_by = released_by
+        self._frozen_told: dict[AccountId, str] = {}
         self.config = config
         self.notices: list[str] = []
         self.epoch = 0
@@ -82,8 +109,9 @@ class Supervision:
         self._tasks = Tasks("supervisor", self._task_failed)
         self._failed: asyncio.Future[str] | None = None
         self._given_away: list[GroupKeeper] = []
+        self._presses = 0
         self.spares = Spares(hosts, config.spares, self._tasks)
-        office = Office(
+        self._office = Office(
             spares=self.spares,
             store=store,
             holder=holder,
@@ -93,31 +121,34 @@ class Supervision:
             now=now,
             chance=chance,
             stop_timeout_s=config.stop_timeout_s,
+            disk=DiskWatch(self.notice),
         )
-        self.accounts: dict[AccountId, AccountKeeper] = {
-            account: AccountKeeper(
-                wish,
-                config.accounts,
-                office,
-                on_up=self._account_up,
-                on_escalation=self._account_escalated,
-                still_needed=self._account_needed,
-                on_taken=self._taken_over,
-            )
-            for account, wish in desired.accounts.items()
-        }
-        self.groups: dict[GroupId, GroupKeeper] = {
-            group: GroupKeeper(
-                wish,
-                config.groups,
-                office,
-                places=self.places,
-                on_parking=self._group_parking,
-                on_parked=self._group_parked,
-                on_taken=self._taken_over,
-            )
-            for group, wish in desired.groups.items()
-        }
+        self.accounts = {account: self._account_keeper(wish) for account, wish in desired.accounts.items()}
+        self.groups = {group: self._group_keeper(wish) for group, wish in desired.groups.items()}
+
+    def _account_keeper(self, wish: AccountWish) -> AccountKeeper:
+        return AccountKeeper(
+            wish,
+            self.config.accounts,
+            self._office,
+            on_up=self._account_up,
+            on_escalation=self._account_escalated,
+            still_needed=self._account_needed,
+            on_taken=self._taken_over,
+            on_frozen=self._account_frozen,
+        )
+
+    def _group_keeper(self, wish: GroupWish) -> GroupKeeper:
+        return GroupKeeper(
+            wish,
+            self.config.groups,
+            self._office,
+            places=self.places,
+            on_parking=self._group_parking,
+            on_parked=self._group_parked,
+            on_taken=self._taken_over,
+            on_told=self._press_told,
+        )
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -161,6 +192,48 @@ class Supervision:
         if self._journal is not None:
             await self._journal.close()
 
+    @property
+    def desired(self) -> Desired:
+        """Return what is kept alive."""
+        return self._desired
+
+    async def apply(self, wanted: Desired, changed: Change, by: str) -> None:
+        """Go over to other wishes; whoever `changed` does not name is not touched.
+
+        Raises:
+            JournalError: it cannot be written down; nothing was changed.
+        """
+        await self.record(RELOADED, {"by": by, "change": changed.model_dump(mode="json")})
+        self._desired = wanted
+        ended: list[Keeper] = [self.groups.pop(name) for name in changed.removed_groups]
+        await self._end(ended)
+        await self._end([self.accounts.pop(name) for name in changed.removed_accounts])
+        for account in changed.changed_accounts:
+            self._renew(self.accounts, account, wanted.accounts[account], self._account_keeper)
+        for account in changed.added_accounts:
+            self._start_keeping(self.accounts, account, self._account_keeper(wanted.accounts[account]))
+        for group in changed.changed_groups:
+            self._renew(self.groups, group, wanted.groups[group], self._group_keeper)
+        for group in changed.added_groups:
+            self._start_keeping(self.groups, group, self._group_keeper(wanted.groups[group]))
+
+    async def _end(self, keepers: Sequence[Keeper]) -> None:
+        for words in await asyncio.gather(*(keeper.stop() for keeper in keepers)):
+            if words:
+                self.notice(words)
+
+    def _renew(self, kept: dict[N, K], name: N, wish: W, make: Callable[[W], K]) -> None:
+        """Give one actor other settings; one that was given up is begun anew, unless it is parked."""
+        keeper = kept[name]
+        if keeper.ended and not (isinstance(keeper, GroupKeeper) and keeper.parking):
+            self._start_keeping(kept, name, make(wish))
+        else:
+            keeper.change(wish)
+
+    def _start_keeping(self, kept: dict[N, K], name: N, keeper: K) -> None:
+        kept[name] = keeper
+        self._tasks.start(keeper.coming.stream, keeper.run())
+
     async def failure(self) -> str:
         """Wait until the supervisor itself cannot go on; return why."""
         if self._failed is None:
@@ -176,6 +249,11 @@ class Supervision:
     def tell(self, group: GroupId, order: Order) -> None:
         """Bring a word to one group, now or as soon as it lives."""
         self.groups[group].tell(order)
+
+    def next_press(self) -> int:
+        """Return the number of a new press; numbers rise over the life of the journal."""
+        self._presses += 1
+        return self._presses
 
     async def record(self, kind: str, body: Mapping[str, object]) -> None:
         """Write into the supervisor's own stream.
@@ -218,13 +296,42 @@ class Supervision:
         for group in taken.keys() - past.parked.keys() - self._release:
             self.groups[group].take_way_out(taken[group])
             await self._note_parking(group, taken[group])
-        back = sorted((past.unwound - set(past.parked)) | (self._release & (set(past.parked) | set(taken))))
-        for group in back:
-            if group in self.groups:
-                state = self.groups[group].group_wish.operator_state
-                self.groups[group].tell(Order(state=state, by="config", reason="flattened before; to go on now"))
-        if back:
-            await self.record(RELEASED, {"groups": back})
+        released = sorted(name for name in self.groups if name in self._release)
+        back = sorted((past.unwound.keys() - set(past.parked) - set(released)) & self.groups.keys())
+        for name in back:
+            before = past.unwound[name]
+            state = OperatorState(before) if before else self.groups[name].group_wish.operator_state
+            self.groups[name].tell(Order(state=state, by="config", reason="flattened before; to go on now"))
+        accounts = self._release_accounts()
+        if back or released or accounts:
+            # Written first: who released what, and when, must be known before anything trades again.
+            body = {"groups": [*back, *released], "accounts": accounts, "by": self._released_by}
+            await self.record(RELEASED, body)
+        for name in released:
+            state = self.groups[name].group_wish.operator_state
+            # Signed as the operator: this word also brings back a group that has parked itself.
+            self.groups[name].tell(Order(state=state, by=f"operator:{self._released_by}", reason="released"))
+
+        self._presses = past.presses
+        for name, written in past.untold.items():
+            if name in self.groups and not self.groups[name].parking:
+                self.groups[name].tell(Order.model_validate(written))
+
+    def _release_accounts(self) -> list[AccountId]:
+        """Let every account go on that was named, or whose group was; return them."""
+        named = {account for account in self.accounts if account in self._release}
+        for name, group in self.groups.items():
+            if name in self._release:
+                named.update(group.group_wish.accounts)
+            elif named & set(group.group_wish.accounts):
+                # Its state was set to REDUCE by us when the account froze; a parking of its own stays.
+                reason = f"released: {', '.join(sorted(named & set(group.group_wish.accounts)))}"
+                state = group.group_wish.operator_state
+                if not group.parking:
+                    group.tell(Order(state=state, by=f"release:{self._released_by}", reason=reason))
+        for account in named:
+            self.accounts[account].release(self._released_by)
+        return sorted(named)
 
     async def _taken_meanwhile(self) -> dict[GroupId, str]:
         """Return the groups that a panic has taken over while no supervisor saw it, and which panic."""
@@ -263,6 +370,20 @@ class Supervision:
             if account.account in group.group_wish.accounts and not group.over:
                 await self._group_parking(group, reason)
 
+    async def _account_frozen(self, account: AccountKeeper, reason: str) -> None:
+        """Let the groups of a frozen account only get smaller, and say what was seen, once."""
+        news = self._frozen_told.get(account.account) != reason
+        self._frozen_told[account.account] = reason
+        for name, group in self.groups.items():
+            if account.account not in group.group_wish.accounts:
+                continue
+            if news:
+                self.notice(
+                    f"Account {account.account} is frozen: {reason}. Nothing but exits leaves it, and group {name} only"
+                    f" gets smaller. When you have looked: --release {account.account}, or {name} for all of it."
+                )
+            group.only_reduce(f"account {account.account} is frozen: {reason}")
+
     async def _group_parking(self, group: GroupKeeper, reason: str) -> None:
         """Flatten and park, latched: written down first, so that a new supervisor knows it, too."""
         group.park(reason)
@@ -281,6 +402,13 @@ class Supervision:
                 group.give_way(holder)
                 await self._note_parking(group.group_wish.group, f"taken over by {holder}")
                 self.notice(f"Group {group.wish.name} is taken over by {holder}, and parked: its actors stay down.")
+
+    async def _press_told(self, order: Order) -> None:
+        try:
+            await self.note(DELIVERED, {"presses": [order.press]})
+        except StaleEpochError as error:
+            # Whoever has taken over tells the group again, which changes nothing; our own end comes by the beat.
+            _log.warning("delivery_not_noted", press=order.press, error=str(error))
 
     async def _note_parking(self, group: GroupId, reason: str) -> None:
         await self.note(PARKING, {"group": group, "reason": reason})

@@ -101,6 +101,8 @@ class ExitReason(StrEnum):
     OPERATOR = "operator"
     ACCOUNT_FROZEN = "account_frozen"
     LOSS_LIMIT = "loss_limit"
+    UNEXPLAINED_POSITION = "unexplained_position"
+    """A venue's statement and our fills stayed apart for too long: what is really uncovered is not known."""
     LATE_FILL = "late_fill"
     """A fill of ours arrived when the group was already out."""
 
@@ -241,6 +243,9 @@ class HedgeState(Value):
     enter_due_at: Timestamp | None = Field(default=None, description="when the wait for the third leg is over")
     cycle_due_at: Timestamp | None = Field(default=None, description="when the cycle times out")
     unhedged_since: Timestamp | None = None
+    unexplained_since: Timestamp | None = Field(
+        default=None, description="since when some leg is said to hold what our fills do not explain"
+    )
     timers: dict[TimerName, Timestamp] = Field(default_factory=dict, description="timers that run, as far as we asked")
 
     @property

@@ -61,7 +61,7 @@ class GroupBench:
         self.groups: list[GroupActor] = []
 
     async def start(
-        self, port, *, goal: int = 3, version: str = "toy-1", lot: Decimal = Decimal(1), **spec_fields
+        self, port, *, goal: int = 3, version: str = "toy-1", lot: Decimal = Decimal(1), **spec_changes
     ) -> GroupActor:
         journal = f"sqlite:{self.folder}/journal"
         store = open_store(journal)
@@ -73,7 +73,7 @@ class GroupBench:
             params={},
             journal=journal,
             lock_dir=str(self.folder / "locks"),
-            **spec_fields,
+            **spec_changes,
         )
         group = GroupActor(spec, epoch, build=lambda *_: Toy(toy_spec(), goal, version=version, lot=lot))
         self.groups.append(group)

@@ -10,6 +10,7 @@ from actors import metrics
 from actors.actor import Histogram
 from actors.metrics import Type
 from actors.web.exposition import render
+from actors.web.refusal import Reason
 from tests.actors.scene import group_row, scene
 
 TABLE = (*metrics.SUPERVISOR, *metrics.GROUPS, *metrics.LEGS, *metrics.ACCOUNTS, *metrics.LANES)
@@ -63,9 +64,19 @@ def test_every_count_of_an_account_is_exported_and_every_exported_one_is_counted
 def test_every_measurement_of_a_group_is_exported():
     """The same for groups."""
     exported = {m.name.removeprefix("hedge_group_").removesuffix("_total") for m in metrics.GROUPS}
-    counted = named({"count"}, "group.py", "group_log.py")
+    counted = named({"count"}, "group.py", "group_accounts.py", "group_log.py")
     assert {name for name in counted if not any(each.startswith(name) for each in exported)} == {"stopped"} - exported
-    assert named({"observe", "timed"}, "group.py", "group_log.py") == {m.key for m in metrics.GROUP_HISTOGRAMS}
+    assert named({"observe", "timed"}, "group.py", "group_accounts.py", "group_log.py") == {
+        m.key for m in metrics.GROUP_HISTOGRAMS
+    }
+
+
+def test_every_count_of_the_supervisor_is_exported():
+    """What is refused has a metric for each reason, and every count of telemetry has one."""
+    exported = {m.name.removeprefix("hedge_").removesuffix("_total") for m in metrics.SUPERVISOR}
+    assert {f"http_refused_{reason}" for reason in Reason} <= exported
+    assert named({"count"}, "telemetry/*.py") <= exported
+    assert page(scene(counters={"http_refused_token": 3}))["hedge_http_refused_token_total"] == 3
 
 
 def test_a_dead_actor_shows_up_zero_and_what_it_never_said_is_absent():

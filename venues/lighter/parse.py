@@ -103,6 +103,11 @@ class TxRecord(NamedTuple):
     error: str
 
 
+def flat(at: Timestamp) -> ReportedPosition:
+    """Return the statement that nothing is held, made by a complete answer without a row."""
+    return ReportedPosition(quantity=ZERO, entry_price=ZERO, at=at)
+
+
 class AccountStatement(NamedTuple):
     """An account as the venue states it; markets by index. A market without a row was never traded: flat."""
 
@@ -115,7 +120,7 @@ class AccountStatement(NamedTuple):
 
     def position(self, market_index: int, at: Timestamp) -> ReportedPosition:
         """Return the position in one market; no row in a complete statement is a positive statement of flat."""
-        return self.positions.get(market_index) or ReportedPosition(quantity=ZERO, entry_price=ZERO, at=at)
+        return self.positions.get(market_index) or flat(at)
 
     def balance(self, market_index: int, at: Timestamp) -> Balance:
         """Return money and margin. The venue has no word for being liquidated: equity below maintenance says it."""
@@ -328,5 +333,6 @@ def _position(row: PositionRow, at: Timestamp) -> ReportedPosition:
         entry_price=row.avg_entry_price,
         liquidation_price=row.liquidation_price if row.liquidation_price > ZERO else None,
         unrealized=row.unrealized_pnl,
+        funding=None if row.total_funding_paid_out is None else -row.total_funding_paid_out,
         at=at,
     )

@@ -64,7 +64,7 @@ class Dashboard:
             web.get("/page/{name}", self._page),
             web.get("/api/board", self._board),
             web.get("/api/history", self._past),
-            web.get("/api/stream", self._stream),
+            web.get("/api/stream", self._stream, allow_head=False),
         ]
 
     def start(self) -> None:
@@ -119,8 +119,12 @@ class Dashboard:
                 ticked = self._ticked
                 await ticked.wait()
                 await _write(response, self._frame)
-        except (ConnectionError, TimeoutError):
-            return response  # the page has gone, or takes nothing: it connects again when it lives
+        except ConnectionError:
+            return response  # the page has gone
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()  # it takes nothing, so it would not take a goodbye either
+            return response
         finally:
             self._streams -= 1
 

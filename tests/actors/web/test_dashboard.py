@@ -133,6 +133,27 @@ async def test_open_streams_are_bounded_and_counted_down(shown, monkeypatch):
         assert again.status == 200
 
 
+async def test_a_page_that_takes_nothing_is_given_up(shown, monkeypatch):
+    """A laptop that sleeps holds neither memory nor a place."""
+    monkeypatch.setattr(dashboard, "_STUCK_S", 0.2)
+    shown.seen = scene(notices=("x" * 8_000_000,))  # more than any socket's buffers hold
+    host, port = shown.server.url.removeprefix("http://").split(":")
+    _reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+    writer.write(b"GET /api/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    async with asyncio.timeout(20):
+        while not shown.dashboard._streams:  # noqa: ASYNC110 - it comes by a socket
+            await asyncio.sleep(0.01)
+        while shown.dashboard._streams:  # noqa: ASYNC110 - it goes by a clock
+            await asyncio.sleep(0.05)
+    writer.close()
+
+
+async def test_asking_only_for_the_head_of_the_stream_opens_none(shown):
+    """It would never end."""
+    async with shown.session.head("/api/stream") as answer:
+        assert answer.status == 405
+
+
 async def test_closing_ends_open_streams(shown):
     """A page that is open does not keep the supervisor from ending."""
     async with shown.session.get("/api/stream") as response:

@@ -41,6 +41,7 @@ from actors.operator.terminal import LibraryTalk, Terminal
 from actors.ray_environment import RayStartError, ray_kept
 from actors.supervision.belonging import check_belonging
 from actors.supervision.build import build_digest, code_root
+from actors.supervision.desired import Desired
 from actors.supervision.hostwatch import HostWatch
 from actors.supervision.supervision import STREAM, Supervision, check_streams, who_owns
 from actors.web.server import PortInUseError, StatusServer
@@ -275,11 +276,10 @@ async def _run(
                     settings.telemetry,
                     state_dir,
                     settings.general.journal_url,
-                    (again, partial(check_streams, store)),
+                    (again, partial(_check_journals, store, settings)),
                     settings.general.language,
                 )
-                await check_streams(store, desired(settings))
-                await check_belonging(store, desired(settings), settings.general.journal_url, str(settings.source))
+                await _check_journals(store, settings, desired(settings))
                 await check_no_panic(desired(settings))
                 if settings.simulated_venues():
                     simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
@@ -305,6 +305,12 @@ async def _run(
                 desk=desk,
             )
             return await session.run()
+
+
+async def _check_journals(store: JournalStore, settings: Settings, wanted: Desired) -> None:
+    """Look whether the journals bear what is wanted. Raises JournalError when not."""
+    await check_streams(store, wanted)
+    await check_belonging(store, wanted, settings.general.journal_url, str(settings.source))
 
 
 async def _panic(settings: Settings, timeout_s: float) -> int:

@@ -193,8 +193,9 @@ def _check_bots(assembly: Assembly) -> None:
     if not telemetry.base_url or "telemetry" in assembly.broken_sections:
         return
     for name, group in settings.groups.items():
-        for role in (GROUP_ROLE, *map(telemetry.role_of, group.legs)):
-            bot, whose = telemetry.bot_name(name, role), f"{role} of {name}"
+        roles = {f"group {name}": GROUP_ROLE, **{f"{leg} of {name}": telemetry.role_of(leg) for leg in group.legs}}
+        for whose, role in roles.items():
+            bot = telemetry.bot_name(name, role)
             other = owners.setdefault(bot, whose)
             if not BOT_NAME.fullmatch(bot):
                 problem = f"{whose} would be called {bot!r}, which is no bot's name"

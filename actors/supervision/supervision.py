@@ -324,7 +324,6 @@ class Supervision:
             state = self.groups[name].group_wish.operator_state
             # Signed as the operator: this word also brings back a group that has parked itself.
             self.groups[name].tell(Order(state=state, by=f"operator:{self._released_by}", reason="released"))
-
         self._presses = past.presses
         for name, written in past.untold.items():
             if name in self.groups and not self.groups[name].parking:

@@ -60,6 +60,12 @@ ACCOUNT = Board(
                     steps=((15, AMBER), (45, RED)),
                 ),
                 Figure(
+                    "Own stream",
+                    "While it cannot be relied on, no entry leaves.",
+                    (Query(f"venue_stream_deaf{_A}", _L),),
+                    words=((0, "heard", GREEN), (1, "DEAF", AMBER)),
+                ),
+                Figure(
                     "Last agreed",
                     "Since belief and the venue's statement were the same.",
                     (Query(f"time() - venue_account_reconciled_timestamp_seconds{_A}", _L),),

@@ -9,7 +9,8 @@ import aiohttp
 from actors.actor import AccountStatus, GroupStatus, Histogram, Liveness
 from actors.hosting.protocol import ActorKind, Place
 from actors.meter import BOUNDS_S
-from actors.metrics import ACCOUNT_HISTOGRAMS, GROUP_HISTOGRAMS
+from actors.metrics import GROUP_HISTOGRAMS
+from actors.metrics_venue import ACCOUNT_HISTOGRAMS
 from actors.supervision.overview import AccountRow, ActorRow, GroupRow, Overview
 from actors.web.server import StatusServer
 from benchmarks.figures import MS, Row, p50_p99

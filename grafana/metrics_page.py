@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from actors import metrics, metrics_host
+from actors import metrics, metrics_host, metrics_venue
 from actors.metric_kinds import HistogramMetric, Metric
 from grafana.rule import Times
 from grafana.rules import RULES
@@ -14,7 +14,7 @@ Row = Metric[Any] | HistogramMetric
 _INTRODUCTION = """# Metrics
 
 `GET /metrics` on the supervisor. Made by `python -m grafana` from the exporter's own table (`actors/metrics.py`,
-`actors/metrics_host.py`); a test holds them together.
+`actors/metrics_venue.py`, `actors/metrics_host.py`); a test holds them together.
 
 * Base units: seconds, USD, bytes, base quantity of the instrument; a `ratio` of 1 is 100 %.
 * Labels are bounded by the settings: a group, a leg, an account, a venue, a lane, a stream's channel, a reason.
@@ -28,7 +28,10 @@ SECTIONS: tuple[tuple[str, tuple[tuple[Row, ...], ...]], ...] = (
     ("The supervisor", (metrics_host.SUPERVISOR, metrics_host.NOTIFIERS)),
     ("Groups", (metrics.GROUPS, metrics.GROUP_HISTOGRAMS)),
     ("Legs", (metrics.LEGS, metrics.REFUSALS)),
-    ("Accounts and venues", (metrics.ACCOUNTS, metrics.LANES, metrics.STREAMS, metrics.ACCOUNT_HISTOGRAMS)),
+    (
+        "Accounts and venues",
+        (metrics_venue.ACCOUNTS, metrics_venue.LANES, metrics_venue.STREAMS, metrics_venue.ACCOUNT_HISTOGRAMS),
+    ),
     ("Ray and the machine", (metrics_host.RAY, metrics_host.HOST, metrics_host.ACTORS)),
 )
 

@@ -24,17 +24,9 @@ from actors.metric_kinds import (
     R,
     RefusalOf,
 )
-from actors.metrics import (
-    ACCOUNT_HISTOGRAMS,
-    ACCOUNTS,
-    GROUP_HISTOGRAMS,
-    GROUPS,
-    LANES,
-    LEGS,
-    REFUSALS,
-    STREAMS,
-)
+from actors.metrics import GROUP_HISTOGRAMS, GROUPS, LEGS, REFUSALS
 from actors.metrics_host import ACTORS, HOST, NOTIFIERS, RAY, SUPERVISOR
+from actors.metrics_venue import ACCOUNT_HISTOGRAMS, ACCOUNTS, LANES, STREAMS
 from actors.refusal import RefusalKind
 from actors.supervision.overview import AccountRow, GroupRow, Overview
 from strategies.domain.order import Lane

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from actors import metrics, metrics_host
+from actors import metrics, metrics_host, metrics_venue
 from actors.actor import Histogram, Liveness
 from actors.hosting.protocol import ActorKind
 from actors.metric_kinds import Type
@@ -63,11 +63,11 @@ def _is_text(node: ast.AST) -> bool:
 def test_every_count_of_an_account_is_exported_and_every_exported_one_is_counted():
     """A counter without a metric is blind; a metric without a counter lies at zero for ever."""
     exported = {
-        m.name.removeprefix("venue_").removesuffix("_total") for m in metrics.ACCOUNTS if m.type is Type.COUNTER
+        m.name.removeprefix("venue_").removesuffix("_total") for m in metrics_venue.ACCOUNTS if m.type is Type.COUNTER
     }
     # The venue client counts its reconnects itself; the restarts are the supervisor's.
     assert named({"count"}, "account/*.py") == exported - {"reconnects", "account_restarts"}
-    assert named({"observe", "timed"}, "account/*.py") == {metric.key for metric in metrics.ACCOUNT_HISTOGRAMS}
+    assert named({"observe", "timed"}, "account/*.py") == {metric.key for metric in metrics_venue.ACCOUNT_HISTOGRAMS}
 
 
 def test_every_measurement_of_a_group_is_exported():

@@ -17,6 +17,8 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from actors.backtest.many import play_all, report
+from actors.backtest.run import BacktestError
 from actors.chance import fraction
 from actors.clock import wall_now
 from actors.hosting.protocol import Hosts
@@ -36,11 +38,13 @@ from actors.ray_environment import RayStartError, ray_kept
 from actors.supervision.build import build_digest, code_root
 from actors.supervision.supervision import STREAM, Supervision, check_streams
 from actors.web.server import PortInUseError, StatusServer
+from conf.backtests import NoBacktestError, backtests
 from conf.finding import SettingsError
 from conf.load import load, missing_secrets, needs_live_flag
 from conf.schema import Settings
 from conf.wishes import desired
 from strategies.domain.ids import GroupId
+from venues.simulator.prices import TapeError
 
 BAD_USAGE = 2
 """Exit code of everything that is wrong before anything has been started."""
@@ -164,6 +168,33 @@ def diagnose(
     except _REFUSALS as error:
         _refuse(error)
     sys.exit(code)
+
+
+@app.command()
+def backtest(
+    context: typer.Context,
+    tape: Annotated[Path, typer.Option("--tape", metavar="CSV", help="timestamp,open,high,low,close,volume a minute.")],
+    *,
+    groups: Groups = None,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", metavar="GROUP", help="Only this group; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Instead of the simulator's.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Play only so many minutes of the tape.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="For pages and JSON; default state_dir/backtest.")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Play groups on a tape, on virtual time: figures here, a page with plots each. Trades nowhere, needs no key."""
+    try:
+        settings = _read(groups or context.find_root().params["groups"], overrides)
+        results = play_all(backtests(settings, tape, groups=group or (), seed=seed, rows=rows))
+        pages = report(results, out or settings.general.state_dir / "backtest", Console(file=sys.stdout))
+    except (*_REFUSALS, NoBacktestError, TapeError, BacktestError, ValueError) as error:
+        _refuse(error)
+    for each in pages:
+        typer.echo(f"Page: {each}")
 
 
 @journal_app.command()

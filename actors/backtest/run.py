@@ -7,8 +7,9 @@ are what `actors.simulation` plays; this plays months.
 import heapq
 from collections.abc import Callable
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from itertools import count
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -44,7 +45,7 @@ from strategies.machine import Outcome
 from strategies.registry import build_machine
 from venues.simulator.board import read_tape
 from venues.simulator.model import RefusedError
-from venues.simulator.prices import MINUTE_MS
+from venues.simulator.prices import MINUTE_MS, Tape
 
 _OUT_MS = 10 * MINUTE_MS
 """How long after the tape's end the group may take to get flat, at the last price."""
@@ -71,7 +72,7 @@ class Backtest:
             ValueError: strategy, parameters, legs or coin do not fit.
         """
         self._spec = spec
-        self._tape = read_tape(spec.tape, spec.coin)
+        self._tape = _tape(spec.tape, spec.coin)
         self._end = self._tape.end_ms
         if spec.rows is not None:
             self._end = min(self._end, Timestamp(self._tape.start_ms + spec.rows * MINUTE_MS))
@@ -253,6 +254,12 @@ class Backtest:
     def _run_delayed(self, venue: BacktestVenue) -> None:
         venue.exchange.advance(self._now)
         self._hear()
+
+
+@lru_cache(maxsize=2)
+def _tape(path: Path, coin: str) -> Tape:
+    """Read a tape once for all the groups that a process plays on it."""
+    return read_tape(path, coin)
 
 
 def play(spec: BacktestSpec) -> Figures:

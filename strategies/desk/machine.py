@@ -223,7 +223,7 @@ class Desk(Generic[M]):
             return [] if state.way_out_done_at is None else [settle_by(turn)]
         found = [moment for leg in state.legs.values() for moment in moments(turn, leg)]
         if state.phase is Phase.WORKING:
-            found.extend(self._blind_at(turn, name) for name in state.legs)
+            found.extend(self._blind_at(turn, name) for name in state.legs if turn.quote(name) is None)
             if state.wake_at is not None:
                 found.append(state.wake_at)
         return found

@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 14) else "Hedgevisor needs Python 3.11, 3.12 or 3.13; this is " + sys.version.split()[0] + ". Set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
-	$(BIN)/python -m compileall -q $(VENV)/lib actors conf strategies venues supervisor.py || true
+	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib actors conf strategies venues supervisor.py || true
 	@touch $(READY)
 
 demo: $(READY)
@@ -40,7 +40,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --no-loadscope-reorder
 
 SEEDS ?= 1000
 simulate: $(READY)

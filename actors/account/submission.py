@@ -1,23 +1,26 @@
 """The submission queue: one writer, lanes by urgency, identity durable before the first byte, answers read as they are.
 
 Orders leave in order, several in flight where the venue allows it. Orders that wait together are signed one after
-another and made durable together: one append for all of them, and then their first bytes. Any doubt drains the pipeline
-and asks the venue for the next nonce before the next write.
+another and made durable together, one append for all of them, and then their first bytes; the next ones are signed
+meanwhile. An order that finds the queue empty is signed before it is durable itself, and shares the append in which it
+is taken. Any doubt drains the pipeline and asks the venue for the next nonce before the next write.
 """
 
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
 import structlog
 
-from actors.account.book import Book
-from actors.account.ledger import Decide, Ledger
+from actors.account.book import DONE, Book
+from actors.account.ledger import Decide, Ledger, Pending
+from actors.account.rests import Rests
 from actors.account.spec import AccountTuning
-from actors.account.state import OtherWrite
+from actors.account.state import EntryKind, OtherWrite, OwnWrite
 from actors.journal.protocol import Entry
 from actors.meter import Meter
 from actors.tasks import Tasks
@@ -25,7 +28,7 @@ from strategies.domain.account import AccountMode
 from strategies.domain.commands import CancelAllOrders, SetLeverage
 from strategies.domain.ids import InstrumentId, OrderId, Timestamp
 from strategies.domain.order import Lane
-from venues.errors import OutcomeUnknown, RateLimited, Rejected, Unreachable
+from venues.errors import Malformed, OutcomeUnknown, RateLimited, Rejected, Unreachable
 from venues.venue import Ack, Now, PreparedWrite, Venue, WriteIdentity
 
 _log = structlog.get_logger(__name__)
@@ -35,9 +38,24 @@ LANES = (Lane.EXIT, Lane.HEDGE, Lane.ENTRY)
 _TOGETHER = 8
 """Orders made durable together at most. Each takes about a millisecond to sign, and an exit that comes meanwhile waits
 until the batch has left."""
+_OWNED_FOR_S = 0.5
+"""How long after its append a write may still leave unasked. Bytes leave within milliseconds of it; only a process that
+was suspended in between is later, and by then another may own the account."""
+_SIGN_ALONGSIDE_S = 0.1
+"""Longest wait for a signature inside an append; it takes milliseconds, but a venue may have to be asked first."""
 _POLL_S = 0.05
 """How often a lane without rate budget is looked at again."""
 _MS = 1_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Departure:
+    """Signed writes that leave as soon as they are durable."""
+
+    lane: Lane
+    writes: Sequence[tuple[str, PreparedWrite]]
+    durable: Sequence[Pending]
+    started: float
 
 
 class Submission:
@@ -59,6 +77,7 @@ class Submission:
         """Wire the parts; `mode` says what may be sent, `on_answer` gets what an answer tells of orders and fills."""
         self._ledger = ledger
         self._venue = venue
+        self._depth = venue.capabilities.pipeline_depth
         self._instrument_id = instrument_id
         self._tuning = tuning
         self._tasks = tasks
@@ -68,11 +87,17 @@ class Submission:
         self._on_answer = on_answer
         self._queues: dict[Lane, list[tuple[int, str]]] = {lane: [] for lane in LANES}
         self._places: dict[str, int] = {}
+        self._taken_out: set[str] = set()
+        """Out of the queues, and not yet seen as signed by the book: must not be queued a second time."""
         self._arrivals = 0
         self._in_flight = 0
         self._changed = asyncio.Event()
+        self._deaf = ""
+        self._departures: asyncio.Queue[_Departure] = asyncio.Queue()
+        self._signing = asyncio.Lock()
+        """Held from the first signature of a departure until it stands in line: nonces leave in their order."""
         self._doubt = True  # a new life knows no nonce
-        self._pause_until = 0.0
+        self._rests = Rests(tuning)
 
     def lengths(self) -> dict[Lane, int]:
         """Return how many writes wait in each lane."""
@@ -89,20 +114,23 @@ class Submission:
 
     def enqueue_waiting(self) -> None:
         """Put every write of the book that has not been signed and is not queued yet into its lane."""
-        book = self._ledger.book
-        for record in book.waiting():
-            self._push(record.request.order_id, record.request.lane)
-        for key, other in book.state.others.items():
+        for key, other in self._ledger.book.state.others.items():
             if other.identity is None:
-                self._push(key, _lane_of(other))
+                self._offer(key, _lane_of(other))
+        self._enqueue_orders()
         self.wake()
 
+    def _enqueue_orders(self) -> None:
+        for record in self._ledger.book.waiting():
+            self._offer(record.request.order_id, record.request.lane)
+
     async def run(self) -> None:
-        """Send what waits, for ever."""
+        """Sign what waits, for ever; `depart` sends it."""
         while True:
             taken, lane = await self._next()
             keys = [key for key in taken if not await self._denied(key, lane)]
-            if self._doubt and keys and not await self._resynced():
+            self._taken_out -= set(taken) - set(keys)
+            if self._doubt and keys and not await self._resynced(lane):
                 for key in keys:
                     self._push(key, lane)
                 continue
@@ -111,24 +139,53 @@ class Submission:
     async def _next(self) -> tuple[list[str], Lane]:
         while True:
             self._changed.clear()
-            room = self._venue.capabilities.pipeline_depth - self._in_flight
-            if room > 0 and not self._pausing():
-                budget = self._venue.status().budget_left
-                lane = self._ready_lane(budget)
-                if lane is not None:
-                    return self._pop(lane, min(room, _TOGETHER, int(budget.get(lane, _TOGETHER)))), lane
+            overdue = self._overdue_lane()
+            if overdue is not None:
+                return self._pop(overdue, 1), overdue
+            chosen = self._chosen()
+            if chosen is not None:
+                return chosen
             with suppress(TimeoutError):  # nothing changed: the rate budget may have
                 async with asyncio.timeout(_POLL_S if any(self._queues.values()) else None):
                     await self._changed.wait()
+
+    def _chosen(self) -> tuple[list[str], Lane] | None:
+        """Take out of the queues what may leave now; None when nothing may."""
+        room = self._depth - self._in_flight
+        if room <= 0:
+            return None
+        status = self._venue.status()
+        budget, self._deaf = status.budget_left, status.deaf
+        lane = self._ready_lane(budget)
+        if lane is None:
+            return None
+        return self._pop(lane, min(room, _TOGETHER, int(budget.get(lane, _TOGETHER)))), lane
 
     def _ready_lane(self, budget: Mapping[Lane, float]) -> Lane | None:
         mode = self._mode()
         if mode in {AccountMode.DISARMED, AccountMode.STOPPED}:
             return None
         for lane in LANES if mode is AccountMode.ARMED else (Lane.EXIT,):
-            if self._queues[lane] and budget.get(lane, 1.0) >= 1.0:
+            if lane is Lane.ENTRY and self._deaf:
+                continue  # nothing opens risk while we might not hear what it does
+            if self._queues[lane] and budget.get(lane, 1.0) >= 1.0 and not self._rests.holds(lane):
                 return lane
         return None
+
+    def _overdue_lane(self) -> Lane | None:
+        """Return a lane whose first order has waited too long: it is denied, whatever else holds the lane back."""
+        if self._mode() in {AccountMode.DISARMED, AccountMode.STOPPED}:
+            return None
+        for lane, queue in self._queues.items():
+            record = self._ledger.book.order(OrderId(queue[0][1])) if queue else None
+            if record is not None and (self._now() - record.taken_at) / _MS > self._deadline_s(lane):
+                return lane
+        return None
+
+    def _deadline_s(self, lane: Lane) -> float:
+        tuning = self._tuning
+        bounds = {Lane.EXIT: tuning.exit_deadline_s, Lane.HEDGE: tuning.hedge_deadline_s}
+        return bounds.get(lane, tuning.entry_deadline_s)
 
     def _pop(self, lane: Lane, most: int) -> list[str]:
         """Take what goes next: several orders, or one other write. A cancel must see whether its order has left."""
@@ -136,6 +193,7 @@ class Submission:
         keys = [heapq.heappop(queue)[1]]
         while queue and len(keys) < most and self._is_order(keys[0]) and self._is_order(queue[0][1]):
             keys.append(heapq.heappop(queue)[1])
+        self._taken_out.update(keys)
         return keys
 
     def _is_order(self, key: str) -> bool:
@@ -148,46 +206,110 @@ class Submission:
             return False
         if record.prepared is not None or record.status.is_terminal:
             return True
-        bound = {
-            Lane.EXIT: self._tuning.exit_deadline_s,
-            Lane.HEDGE: self._tuning.hedge_deadline_s,
-        }.get(lane, self._tuning.entry_deadline_s)
         waited_s = (self._now() - record.taken_at) / _MS
+        bound = self._deadline_s(lane)
         if waited_s <= bound:
             return False
-        detail = f"waited {waited_s:.1f} s in lane {lane}, bound {bound:g} s"
+        detail = f"waited {waited_s:.1f} s in lane {lane}, bound {bound:g} s" + (
+            f"; {self._deaf}" if self._deaf else ""
+        )
         self._meter.count("orders_denied")
         await self._ledger.commit(lambda book: book.decide_denied(OrderId(key), "stale", detail, self._now()))
         return True
 
-    async def _resynced(self) -> bool:
-        """Drain the pipeline, then learn the next nonce. False when the venue does not answer now."""
-        while self._in_flight:
-            self._changed.clear()
-            await self._changed.wait()
-        self._doubt = False
-        try:
-            await self._venue.resync()
-        except (Unreachable, RateLimited) as error:
-            self._doubt = True
-            self._pause(getattr(error, "retry_after_s", self._tuning.reconnect_first_s))
-            return False
+    async def _resynced(self, lane: Lane) -> bool:
+        """Drain the pipeline, then learn what the next write needs. False when the venue does not answer now."""
+        async with self._signing:
+            while self._in_flight:
+                self._changed.clear()
+                await self._changed.wait()
+            self._doubt = False
+            try:
+                await self._venue.resync(lane)
+            except (Unreachable, Malformed, RateLimited) as error:
+                self._doubt = True
+                self._rests.after(error)
+                return False
+        self._rests.recovered()
         self._meter.count("nonce_resyncs")
         return True
 
+    async def depart(self) -> None:
+        """Send what has been signed, in order, each as soon as it is durable; for ever."""
+        while True:
+            departure = await self._departures.get()
+            self.wake()
+            await asyncio.gather(*(each.durable for each in departure.durable))
+            self._taken_out -= {key for key, _ in departure.writes}
+            for key, write in departure.writes:
+                if asyncio.get_running_loop().time() - self._ledger.owned_at > _OWNED_FOR_S:
+                    await self._ledger.confirm_owner()
+                try:
+                    answer = await self._venue.transmit(write)
+                except (Unreachable, RateLimited, OutcomeUnknown, Rejected) as error:
+                    answer = asyncio.get_running_loop().create_future()
+                    answer.set_exception(error)
+                self._meter.observe("dequeue_to_wire", perf_counter() - departure.started)
+                self._tasks.start(f"answer:{key}", self._await_answer(key, departure.lane, answer))
+            self._departures.task_done()
+
+    async def sign_alongside(self, entries: Sequence[Entry]) -> Sequence[Pending]:
+        """Sign what is just being taken, so that taking and leaving share an append: see `Ledger.alongside`.
+
+        Only while nothing else waits, nothing is in doubt and nothing but orders was taken: then their turn has come.
+        """
+        others = self._ledger.book.state.others.values()
+        if self._signing.locked() or self._doubt or any(self._queues.values()) or any(not o.identity for o in others):
+            return ()
+        if not any(entry.kind == EntryKind.TAKEN for entry in entries):
+            return ()
+        self._enqueue_orders()
+        chosen = self._chosen()
+        if chosen is None:
+            return ()
+        keys, lane = chosen
+        async with self._signing:
+            started = perf_counter()
+            ready = await self._sign_quickly(keys, lane)
+            pending = self._ledger.pending([self._preparing(key, write.identity) for key, write in ready])
+            self._line_up(_Departure(lane, ready, pending, started))
+        return pending
+
+    async def _sign_quickly(self, keys: Sequence[str], lane: Lane) -> list[tuple[str, PreparedWrite]]:
+        """Sign for as long as it goes smoothly; the rest goes back, to be signed or refused in its own time."""
+        ready: list[tuple[str, PreparedWrite]] = []
+        try:
+            async with asyncio.timeout(_SIGN_ALONGSIDE_S):
+                for key in keys:
+                    signed_from = perf_counter()
+                    write = await self._prepare(key)
+                    if write is not None:
+                        self._meter.observe("sign", perf_counter() - signed_from)
+                        ready.append((key, write))
+        except (Rejected, Unreachable, TimeoutError):
+            signed = {key for key, _ in ready}
+            for key in keys:
+                if key not in signed:
+                    self._push(key, lane)
+        return ready
+
     async def _send(self, keys: Sequence[str], lane: Lane) -> None:
-        started = perf_counter()
-        ready = await self._prepare_all(keys, lane)
-        await self._ledger.commit_all([self._preparing(key, write.identity) for key, write in ready])
-        for key, write in ready:
-            self._in_flight += 1
-            try:
-                answer = await self._venue.transmit(write)
-            except (Unreachable, RateLimited, OutcomeUnknown, Rejected) as error:
-                answer = asyncio.get_running_loop().create_future()
-                answer.set_exception(error)
-            self._meter.observe("dequeue_to_wire", perf_counter() - started)
-            self._tasks.start(f"answer:{key}", self._await_answer(key, lane, answer))
+        if not all(self._is_order(key) for key in keys):
+            await self._departures.join()  # a cancel must see whether its order has left
+        async with self._signing:
+            started = perf_counter()
+            ready = await self._prepare_all(keys, lane)
+            self._taken_out -= set(keys) - {key for key, _ in ready}  # refused, settled, or put back
+            pending = self._ledger.commit_soon([self._preparing(key, write.identity) for key, write in ready])
+            self._line_up(_Departure(lane, ready, pending, started))
+        while self._departures.qsize():  # one leaves, one is signed: an exit that comes now overtakes the rest
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _line_up(self, departure: _Departure) -> None:
+        if departure.writes:
+            self._in_flight += len(departure.writes)
+            self._departures.put_nowait(departure)
 
     async def _prepare_all(self, keys: Sequence[str], lane: Lane) -> list[tuple[str, PreparedWrite]]:
         """Sign in order. What cannot be expressed is refused; when the venue cannot be asked, the rest waits."""
@@ -203,7 +325,7 @@ class Submission:
                 self._doubt = True
                 for left in keys[place:]:
                     self._push(left, lane)
-                self._pause(self._tuning.reconnect_first_s)
+                self._rests.after(error)
                 break
             else:
                 if write is not None:
@@ -224,10 +346,22 @@ class Submission:
             return None
         if other.cancel_order is not None:
             return await self._prepare_cancel(key, other.cancel_order)
+        if other.own is not None:
+            return await self._prepare_own(key, other.own)
         if isinstance(other.command, SetLeverage):
             return await self._venue.prepare_leverage(other.command.instrument_id, other.command.leverage)
         await self._take_back_unsent()
         return await self._venue.prepare_cancel_all(self._instrument_id)
+
+    async def _prepare_own(self, key: str, own: OwnWrite) -> PreparedWrite | None:
+        if own.order_id is None:
+            return await self._venue.prepare_switch(self._instrument_id, own.due_at, own.lane)
+        doubtful = self._ledger.book.order(own.order_id)
+        identity = doubtful.prepared if doubtful is not None and doubtful.doubt_since is not None else None
+        write = None if identity is None else await self._venue.prepare_fence(identity, own.due_at, own.lane)
+        if write is None:
+            await self._ledger.commit(lambda book: book.decide_settled(key, "nothing to fence", self._now()))
+        return write
 
     async def _take_back_unsent(self) -> None:
         """What waits here is not at the venue yet: whoever cancels everything does not want it to open anything later.
@@ -274,9 +408,9 @@ class Submission:
             # Nothing happened at the venue: the same write may go again, signed anew.
             self._doubt = True
             self._meter.count("rate_limited" if isinstance(error, RateLimited) else "unreachable")
-            self._pause(error.retry_after_s if isinstance(error, RateLimited) else self._tuning.reconnect_first_s)
+            self._rests.after(error)
             await self._ledger.commit(lambda book: book.decide_discarded(key, self._now()))
-            self._push(key, lane)
+            self._offer(key, lane)
         except OutcomeUnknown as error:
             self._doubt = True
             await self._on_unknown(key, str(error))
@@ -290,6 +424,7 @@ class Submission:
             self.wake()
 
     async def _on_ack(self, key: str, ack: Ack) -> None:
+        self._rests.recovered()
         if self._ledger.book.order(OrderId(key)) is None:
             await self._settle_other(key, "")
         else:
@@ -304,7 +439,7 @@ class Submission:
             if signed <= self._tuning.stale_nonce_retries and (record is not None or key in self._others):
                 self._meter.count("stale_nonces")
                 await self._ledger.commit(lambda book: book.decide_discarded(key, self._now()))
-                self._push(key, lane)
+                self._offer(key, lane)
                 return
         if record is None:
             await self._settle_other(key, str(error))
@@ -333,17 +468,25 @@ class Submission:
         command = other.command
 
         def decide(book: Book) -> list[Entry]:
-            entries = book.decide_settled(key, refusal or "done", self._now())
+            entries = book.decide_settled(key, refusal or DONE, self._now())
             if isinstance(command, SetLeverage):
                 entries += book.decide_leverage(None if refusal else command.leverage, refusal, self._now())
             return entries
 
         if isinstance(command, CancelAllOrders) and refusal:
             _log.warning("cancel_all_failed", reason=refusal)
+        if other.own is not None and refusal:
+            _log.warning("own_write_failed", kind=other.own.kind, reason=refusal)
         await self._ledger.commit(decide)
+
+    def _offer(self, key: str, lane: Lane) -> None:
+        """Queue a write of the book, unless it is on its way already."""
+        if key not in self._taken_out:
+            self._push(key, lane)
 
     def _push(self, key: str, lane: Lane) -> None:
         """Queue a write at its place of arrival: one that comes back goes in front of what came after it."""
+        self._taken_out.discard(key)
         place = self._places.get(key)
         if place is None:
             self._arrivals += 1
@@ -352,16 +495,12 @@ class Submission:
             heapq.heappush(self._queues[lane], (place, key))
         self.wake()
 
-    def _pause(self, seconds: float) -> None:
-        self._pause_until = max(self._pause_until, asyncio.get_running_loop().time() + seconds)
-
-    def _pausing(self) -> bool:
-        return asyncio.get_running_loop().time() < self._pause_until
-
 
 def _deny_unsent(book: Book, *, order_id: OrderId, at: Timestamp) -> list[Entry]:
     return book.decide_denied(order_id, "canceled", "canceled before it was sent", at)
 
 
 def _lane_of(other: OtherWrite) -> Lane:
+    if other.own is not None:
+        return other.own.lane
     return Lane.ENTRY if isinstance(other.command, SetLeverage) else Lane.EXIT

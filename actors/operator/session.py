@@ -140,14 +140,14 @@ class Session:
     async def _broken(self, reason: str) -> None:
         await self._show.close()
         self._say(f"The supervisor cannot go on: {reason}.")
-        for line in ending.keep(self._supervision):
+        for line in await ending.keep(self._supervision):
             self._say(line)
 
     async def _interrupted(self) -> None:
         if self._config.on_interrupt is OnInterrupt.KEEP:
             await self._show.close()
             self._say("Ending; positions stay as they are (supervisor.on_interrupt = keep).")
-            for line in ending.keep(self._supervision):
+            for line in await ending.keep(self._supervision):
                 self._say(line)
             return
         self._say(

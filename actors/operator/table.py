@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +20,9 @@ _NOTICES = 3
 """Latest notices below the table; the status page has more."""
 _UNKNOWN = "?"
 """Shown where nothing has been reported: no answer is not zero."""
+_TABLE_FROM = 130
+"""Columns of a terminal from which on a table needs to break no word; below, each group gets lines of its own."""
+_INDENT = 2
 _COLUMNS = (
     ("group", "left"),
     ("phase", "left"),
@@ -33,18 +37,62 @@ _COLUMNS = (
 )
 
 
-def picture(seen: Overview, footer: tuple[str, ...]) -> RenderableType:
-    """Draw everything as it is now."""
+class Picture:
+    """Everything as it is now, drawn for the width that there is."""
+
+    def __init__(self, seen: Overview, footer: tuple[str, ...]) -> None:
+        """Draw nothing yet."""
+        self._seen = seen
+        self._footer = footer
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the groups, then what else has to be said."""
+        if options.max_width >= _TABLE_FROM:
+            yield _table(self._seen)
+        else:
+            yield from _cards(self._seen)
+        for notice in self._seen.notices[-_NOTICES:]:
+            yield Text(notice, style="bold red")
+        for line in self._seen.not_ready():
+            yield Text(line, style="yellow")
+        for line in self._footer:
+            yield Text(line, style="dim")
+
+
+def _table(seen: Overview) -> Table:
     table = Table(expand=True, pad_edge=False)
     for heading, side in _COLUMNS:
         table.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
     for name, row in seen.groups.items():
-        table.add_row(*_cells(name, row, seen), style="red" if row.trouble or row.parking else "")
-    waiting = seen.not_ready()
-    words = [Text(notice, style="bold red") for notice in seen.notices[-_NOTICES:]]
-    words += [Text(line, style="yellow") for line in waiting]
-    words += [Text(line, style="dim") for line in footer]
-    return Group(table, *words)
+        table.add_row(*_cells(name, row, seen), style=_style(row))
+    return table
+
+
+def _cards(seen: Overview) -> Iterator[Text | Padding]:
+    """Draw a headline and a few indented lines for each group."""
+    for name, row in seen.groups.items():
+        head = Text(name, style="bold")
+        if row.status is None:
+            yield head.append(f"  {row.actor.liveness}", style=_style(row))
+            continue
+        view = row.status.view
+        head.append(f"  {view.operator_state}  {view.phase}", style=_style(row))
+        head.append(f"  {_dead(row)}for {duration(seen.at, view.phase_since)}", style="")
+        yield head
+        lines = [
+            row.trouble or row.parking or view.reason,
+            _legs(view),
+            f"net {signed(view.net)} ({_net_usd(view)} USD)",
+        ]
+        lines[2] += f"  unknown {_unknown(view)}  restarts {row.actor.restarts}"
+        if row.status.naked_since is not None:
+            lines.append(f"NAKED for {duration(seen.at, row.status.naked_since)}")
+        lines.append(f"next: {view.next}")
+        yield Padding(Text("\n".join(filter(None, lines)), style=_style(row)), (0, 0, 0, _INDENT))
+
+
+def _style(row: GroupRow) -> str:
+    return "red" if row.trouble or row.parking else ""
 
 
 class PhaseLines:
@@ -96,21 +144,32 @@ def _cells(name: GroupId, row: GroupRow, seen: Overview) -> tuple[str, ...]:
     if status is None:
         return (name, row.actor.liveness, *([_UNKNOWN] * 7), str(row.actor.restarts))
     view = status.view
-    dead = "" if row.actor.liveness is Liveness.ALIVE else f" [{row.actor.liveness}]"
-    unknown = sum(len(leg.unknown) for leg in view.legs.values())
     naked = "" if status.naked_since is None else duration(seen.at, status.naked_since)
     return (
         f"{name}\n{view.operator_state}",
-        f"{view.phase}{dead}\n{row.trouble or row.parking or view.reason}",
+        f"{view.phase} {_dead(row)}\n{row.trouble or row.parking or view.reason}",
         _legs(view, "\n"),
         signed(view.net),
-        _UNKNOWN if view.mark is None else f"{view.net * view.mark:+,.2f}",
+        _net_usd(view),
         duration(seen.at, view.phase_since),
         view.next,
-        str(unknown),
+        str(_unknown(view)),
         naked,
         str(row.actor.restarts),
     )
+
+
+def _dead(row: GroupRow) -> str:
+    return "" if row.actor.liveness is Liveness.ALIVE else f"[{row.actor.liveness}] "
+
+
+def _net_usd(view: GroupView) -> str:
+    return _UNKNOWN if view.mark is None else f"{view.net * view.mark:+,.2f}"
+
+
+def _unknown(view: GroupView) -> int:
+    """Count the orders whose outcome is not known."""
+    return sum(len(leg.unknown) for leg in view.legs.values())
 
 
 def _legs(view: GroupView, between: str = ", ") -> str:

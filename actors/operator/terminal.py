@@ -8,7 +8,7 @@ import structlog
 from rich.console import Console
 from rich.live import Live
 
-from actors.operator.table import PhaseLines, picture
+from actors.operator.table import PhaseLines, Picture
 from actors.supervision.overview import Overview
 
 _REFRESH_S = 0.5
@@ -48,13 +48,13 @@ class Terminal:
         if not self._console.is_terminal:
             await self._show_lines(look, footer)
             return
-        with Live(picture(look(), footer), console=self._console, auto_refresh=False, redirect_stdout=False) as live:
+        with Live(Picture(look(), footer), console=self._console, auto_refresh=False, redirect_stdout=False) as live:
             try:
                 while True:
                     await asyncio.sleep(_REFRESH_S)
-                    live.update(picture(look(), footer), refresh=True)
+                    live.update(Picture(look(), footer), refresh=True)
             finally:
-                live.update(picture(look(), footer), refresh=True)  # the last picture stays on the screen
+                live.update(Picture(look(), footer), refresh=True)  # the last picture stays on the screen
 
     async def _show_lines(self, look: Callable[[], Overview], footer: tuple[str, ...]) -> None:
         for line in footer:

@@ -10,6 +10,7 @@ from venues.simulator.exchange import Exchange
 from venues.simulator.faults import Fault, FaultBook
 from venues.simulator.in_process import Floor
 from venues.simulator.model import CrowdRules, MarketRules, SelfTrade, VenueRules
+from venues.venue import Now, VenueEvent
 
 ETH = InstrumentId("ETH-PERP")
 SYMBOLS = {"lighter": VenueSymbol("ETH"), "backpack": VenueSymbol("ETH_USDC_PERP")}
@@ -46,6 +47,13 @@ class Watched(Floor):
     watcher: Callable[[], None] = staticmethod(lambda: None)
     count: Count = staticmethod(lambda _: None)
 
+    def __init__(
+        self, exchange: Exchange, symbols: dict[InstrumentId, VenueSymbol], now: Now, *, latency_s: float = 0.0
+    ) -> None:
+        """See `Floor`."""
+        super().__init__(exchange, symbols, now, latency_s=latency_s)
+        self._losses: list[tuple[str, str]] = []
+
     def next_delay(self, account: str) -> float:
         """See `Floor.next_delay`."""
         delay_s = super().next_delay(account)
@@ -53,9 +61,21 @@ class Watched(Floor):
             self.count(Trouble.LATE_ORDER)
         return delay_s
 
-    def clear_delays(self) -> None:
-        """Let no order be late any more."""
+    def lose_event(self, account: str, channel: str) -> None:
+        """Let the account's next event on a stream channel never come."""
+        self._losses.append((account, channel))
+
+    def calm_down(self) -> None:
+        """Let no order be late and no event be lost any more."""
         self._delays.clear()
+        self._losses.clear()
+
+    def _tell(self, account: str, channel: str, event: VenueEvent) -> None:
+        if (account, channel) in self._losses:
+            self._losses.remove((account, channel))
+            self.count(Trouble.EVENT_LOST)
+            return
+        super()._tell(account, channel, event)
 
     def pump(self) -> None:
         """See `Floor.pump`."""

@@ -43,12 +43,12 @@ async def unwind(supervision: Supervision, timeout_s: float, enough: asyncio.Eve
         if all(_unwound(keeper) for keeper in groups.values()):
             break
         await asyncio.sleep(_POLL_S)
-    return tuple(_say(name, keeper, keeping=False) for name, keeper in groups.items())
+    return await _say_all(supervision, keeping=False)
 
 
-def keep(supervision: Supervision) -> tuple[str, ...]:
+async def keep(supervision: Supervision) -> tuple[str, ...]:
     """Say, one sentence a group, which positions stay."""
-    return tuple(_say(name, keeper, keeping=True) for name, keeper in supervision.groups.items())
+    return await _say_all(supervision, keeping=True)
 
 
 def open_now(keeper: GroupKeeper) -> tuple[str, ...]:
@@ -66,6 +66,13 @@ def _unwound(keeper: GroupKeeper) -> bool:
     status = keeper.status
     # A report from before the order shows a group that may be about to open; one that is over opens nothing.
     return keeper.over or (status is not None and status.view.operator_state is OperatorState.FLATTEN)
+
+
+async def _say_all(supervision: Supervision, *, keeping: bool) -> tuple[str, ...]:
+    groups = supervision.groups
+    # A panic may have ended since it was last looked: its word is the newest that there is.
+    await asyncio.gather(*(keeper.hear_panic() for keeper in groups.values()))
+    return tuple(_say(name, keeper, keeping=keeping) for name, keeper in groups.items())
 
 
 def _say(name: str, keeper: GroupKeeper, *, keeping: bool) -> str:

@@ -61,8 +61,12 @@ class AccountKeeper(Keeper):
         on_escalation: Callable[["AccountKeeper", str], Awaitable[None]],
         still_needed: Callable[["AccountKeeper"], bool],
         on_taken: Callable[[Keeper, str], Awaitable[None]],
+        on_frozen: Callable[["AccountKeeper", str], Awaitable[None]],
     ) -> None:
-        """See `Keeper`. `still_needed` says whether a group of this account is not over yet."""
+        """See `Keeper`. `still_needed` says whether a group of this account is not over yet.
+
+        `on_frozen` hears, at every look, why an account lets out nothing but exits.
+        """
         super().__init__(wish, policy, office)
         self.account = AccountId(wish.name)
         self.venue = wish.venue
@@ -71,6 +75,12 @@ class AccountKeeper(Keeper):
         self._on_escalation = on_escalation
         self._still_needed = still_needed
         self._on_taken = on_taken
+        self._on_frozen = on_frozen
+        self._released_by = ""
+
+    def release(self, by: str) -> None:
+        """End a freeze as soon as the account has looked at its venue, on the word of `by`. A later one counts anew."""
+        self._released_by = by
 
     async def _places(self) -> dict[AccountId, Place]:
         return {}
@@ -83,6 +93,12 @@ class AccountKeeper(Keeper):
         # Only a fresh start is armed by itself. FROZEN means that somebody else trades here: a person has to look.
         if self.status.mode is AccountMode.DISARMED and await link.account.arm():
             self.status = await link.account.status()
+        if self._released_by and self.status.mode is not AccountMode.DISARMED:
+            await link.account.release(self._released_by)
+            self._released_by = ""
+            self.status = await link.account.status()
+        if self.status.mode is AccountMode.FROZEN:
+            await self._on_frozen(self, self.status.reason)
         return self.status.mode is not AccountMode.DISARMED
 
     async def _escalate(self, reason: str) -> None:
@@ -138,6 +154,12 @@ class GroupKeeper(Keeper):
         """Bring `order` to the group, as often as it takes until the group has journaled it."""
         self._orders.append(order)
 
+    def only_reduce(self, reason: str) -> None:
+        """Let the group only get smaller from now on. Repeating it changes nothing, nor does it after a graver word."""
+        told = None if self.status is None else self.status.view.operator_state
+        if told in (OperatorState.RUN, OperatorState.PAUSE) and not self._orders:
+            self.tell(Order(state=OperatorState.REDUCE, by=BY_SUPERVISOR, reason=reason))
+
     def park(self, reason: str) -> None:
         """Flatten for good. Repeating it changes nothing."""
         if not self.parking:
@@ -189,6 +211,18 @@ class GroupKeeper(Keeper):
         return self.finished or bool(self.trouble)
 
     # --- keeping --------------------------------------------------------------------------------------------------
+
+    async def hear_panic(self) -> None:
+        """Look whether the panic that has taken the group over, if one has, has said how it ended."""
+        if not self.taken or self.parked:
+            return
+        try:
+            _, holder = await self._office.store.owner(f"{ActorKind.GROUP}/{self.wish.name}")
+        except JournalError as error:
+            _log.warning("owner_not_readable", group=self.wish.name, error=str(error))
+            return
+        if has_ended(holder):
+            self.parked = f"taken over; {holder}"
 
     async def _places(self) -> dict[AccountId, Place]:
         loop = asyncio.get_running_loop()
@@ -266,13 +300,7 @@ class GroupKeeper(Keeper):
     async def _afterwards(self) -> None:
         """While a panic acts, wait for its word."""
         while self.taken and not self.parked and not self._stopping.is_set():
-            try:
-                _, holder = await self._office.store.owner(f"{ActorKind.GROUP}/{self.wish.name}")
-            except JournalError as error:
-                _log.warning("owner_not_readable", group=self.wish.name, error=str(error))
-            else:
-                if has_ended(holder):
-                    self.parked = f"taken over; {holder}"
+            await self.hear_panic()
             await self._sleep(_TAKEN_POLL_S)
 
     def _may_go_on(self) -> str:

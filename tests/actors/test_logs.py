@@ -3,18 +3,29 @@
 import json
 import logging
 import secrets
+import time
 
 import pytest
 import structlog
 
+import actors.logs
 from actors.logs import close_logs, log_to_file
+
+BOUND_S = 10.0
+
+
+def wait_until(condition) -> None:
+    """Wait for what another thread does."""
+    give_up_at = time.monotonic() + BOUND_S
+    while not condition():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.005)
 
 
 @pytest.fixture
 def log(tmp_path):
     """Return how to open the log and read it; everything is put back afterwards."""
     path = tmp_path / "logs" / "account-l1.jsonl"
-    level = logging.getLogger().level
 
     def lines() -> list[dict]:
         close_logs()
@@ -22,7 +33,6 @@ def log(tmp_path):
 
     yield lambda **options: log_to_file(path, **({"debug": False} | options)), lines
     close_logs()
-    logging.getLogger().setLevel(level)
     structlog.reset_defaults()
 
 
@@ -50,6 +60,17 @@ def test_wire_detail_comes_only_with_debug(log):
     assert [line["event"] for line in lines()] == ["GET /api", "POST"]
 
 
+def test_closing_leaves_every_logger_as_it_was(log):
+    """Whoever logs in the same process afterwards hears what it set, not what an actor wanted."""
+    start, _ = log
+    names = ("", "venues", "asyncio")
+    before = [logging.getLogger(name).level for name in names]
+    start()
+    start(debug=True)
+    close_logs()
+    assert [logging.getLogger(name).level for name in names] == before
+
+
 def test_secrets_are_cut_out_of_lines_and_tracebacks(log):
     """Neither a field, nor a message, nor the text of an exception shows a key."""
     start, lines = log
@@ -74,3 +95,28 @@ def test_a_successor_appends_to_the_same_file(log):
     start(epoch=2)
     structlog.get_logger("a").info("two")
     assert [(line["epoch"], line["event"]) for line in lines()] == [(1, "one"), (2, "two")]
+
+
+def test_a_full_disk_is_no_talk_at_the_terminal(tmp_path, capfd):
+    """Lines are lost, and counted; nothing is printed, and with room again the log says how many there were."""
+    path = tmp_path / "account-l1.jsonl"
+    path.symlink_to("/dev/full")
+    log_to_file(path, debug=False, actor="account/l1")
+    try:
+        for number in range(3):
+            structlog.get_logger("a").info("lost", number=number)
+        close_logs()
+        log_to_file(path, debug=False, actor="account/l1")
+        structlog.get_logger("a").info("lost, too")
+        structlog.get_logger("a").info("and this")
+        sink = actors.logs._installed.handlers[0]
+        wait_until(lambda: sink._lost == 2)
+        path.unlink()
+        structlog.get_logger("a").info("kept")
+    finally:
+        close_logs()
+        structlog.reset_defaults()
+    first, second = [json.loads(line) for line in path.read_text().splitlines() if line]
+    assert (first["event"], first["lines"]) == ("log_lines_lost", 2)
+    assert second["event"] == "kept"
+    assert capfd.readouterr().err == ""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from actors.account import AccountActor, AccountSpec, AccountTuning
+from actors.account.protection import Protection
 from actors.actor import Envelope, Message
 from actors.clock import wall_now
 from actors.journal.store import open_store
@@ -46,6 +47,24 @@ def order(number: int, quantity: str = "1", side: Side = Side.BUY, **changes) ->
         "lane": Lane.ENTRY,
     }
     return OrderRequest.model_validate(fields | changes)
+
+
+class Gated:
+    """A journal whose disk takes its time: every append waits at the gate while it is closed."""
+
+    def __init__(self, journal) -> None:
+        self._journal = journal
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.at_the_gate = asyncio.Event()
+
+    def __getattr__(self, name: str):
+        return getattr(self._journal, name)
+
+    async def append(self, entries) -> int:
+        self.at_the_gate.set()
+        await self.gate.wait()
+        return await self._journal.append(entries)
 
 
 class Bench:
@@ -90,7 +109,7 @@ class Bench:
         self.journal = f"sqlite:{folder}/journal"
         self.sent = 0
 
-    async def start(self, *, arm: bool = True, **tuning: float) -> AccountActor:
+    async def start(self, *, arm: bool = True, protection: Protection | None = None, **tuning: float) -> AccountActor:
         """Start the next life of the account."""
         bounds = {"answer_look_after_s": 0.3, "look_backoff_s": 0.1, "adjust_confirm_s": 0.2, "reconcile_every_s": 0.5}
         store = open_store(self.journal)
@@ -105,6 +124,7 @@ class Bench:
             journal=self.journal,
             lock_dir=str(self.folder / "locks"),
             tuning=AccountTuning.model_validate(bounds | tuning),
+            protection=protection or Protection(),
         )
         actor = AccountActor(spec, epoch, build=lambda *_: self.floor.venue("1"))
         self.lives.append(actor)
@@ -129,14 +149,21 @@ class Bench:
 
     async def send(self, actor: AccountActor, *commands: AccountCommand | OrderRequest) -> None:
         """Send commands as a group does, numbered."""
+        await self.begin(actor, *commands)
+
+    def begin(self, actor: AccountActor, *commands: AccountCommand | OrderRequest) -> "asyncio.Task[None]":
+        """Begin to send commands, numbered in the order of the calls; await what is returned."""
         messages = []
         for command in commands:
             self.sent += 1
             if isinstance(command, OrderRequest):
                 command = SubmitOrder(account=AccountId("l1"), order=command)
             messages.append(Message(seq=self.sent, command=command))
-        receipt = await actor.submit(Envelope(sender="group/g", sender_epoch=1, messages=tuple(messages)))
-        assert receipt.taken == self.sent
+        return asyncio.ensure_future(self._submit(actor, tuple(messages)))
+
+    async def _submit(self, actor: AccountActor, messages: tuple[Message, ...]) -> None:
+        receipt = await actor.submit(Envelope(sender="group/g", sender_epoch=1, messages=messages))
+        assert receipt.taken >= messages[-1].seq
 
     async def events(self, actor: AccountActor) -> list[AccountEvent]:
         """Return everything the account has published."""

@@ -318,7 +318,11 @@ async def _panic(settings: Settings, timeout_s: float) -> int:
 async def _diagnose(settings: Settings, timeout_s: float) -> int:
     """Run the only group of these settings; a simulator is started for it unless one runs."""
     state_dir = settings.general.state_dir
+    lock = HostLock(str(state_dir), STREAM)
     async with AsyncExitStack() as ends:
+        # Before anything is claimed: a supervisor that runs here must not lose its accounts to a diagnosis.
+        await lock.acquire(wait_s=0)
+        ends.callback(lock.release)
         if settings.simulated_venues():
             simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
             ends.push_async_callback(simulator.stop)

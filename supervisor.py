@@ -18,6 +18,8 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from actors.backtest.many import play_all, report
+from actors.backtest.run import BacktestError
 from actors.chance import fraction
 from actors.clock import wall_now
 from actors.hosting.protocol import Hosts
@@ -30,6 +32,8 @@ from actors.journal.verify import verify as verify_journal
 from actors.logs import close_logs, log_to_file
 from actors.operator.cli import Deployment, add_commands
 from actors.operator.desk import Desk
+from actors.operator.diagnosis import DiagnosisError, NotADiagnosticError, wanted
+from actors.operator.diagnosis import diagnose as run_diagnosis
 from actors.operator.panic import FLAT_WITHIN_S, PanicRunsError, check_no_panic, press, presser, targets
 from actors.operator.session import Interrupts, Session
 from actors.operator.simulator import Simulator, SimulatorError, running_simulator
@@ -42,12 +46,14 @@ from actors.supervision.supervision import STREAM, Supervision, check_streams, w
 from actors.web.server import PortInUseError, StatusServer
 from actors.web.tokens import WeakTokenError
 from conf.again import proposal
+from conf.backtests import NoBacktestError, backtests
 from conf.finding import SettingsError
 from conf.load import load, missing_secrets, needs_live_flag
 from conf.schema import Settings
 from conf.wishes import desired
 from strategies.domain.ids import GroupId
 from venues.secrets import SecretMissingError
+from venues.simulator.prices import TapeError
 
 BAD_USAGE = 2
 """Exit code of everything that is wrong before anything has been started."""
@@ -70,6 +76,8 @@ _REFUSALS = (
     RayStartError,
     SimulatorError,
     PanicRunsError,
+    NotADiagnosticError,
+    DiagnosisError,
     PortInUseError,
     LockHeldError,
     JournalError,
@@ -152,6 +160,58 @@ def panic(
     except _REFUSALS as error:
         _refuse(error)
     sys.exit(code)
+
+
+@app.command()
+def diagnose(
+    context: typer.Context,
+    *,
+    groups: Groups = None,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="GROUP", help="The diagnostic group; absent = the only one.")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Trade at real venues, as for the main command.")] = False,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout-s", min=1.0, help="Longest run; after it, everything is closed.")
+    ] = 600.0,
+    overrides: Overrides = None,
+) -> None:
+    """Run a group of smoke_test or min_order here, without Ray: exit 0 = passed, 1 = not, 2 = bad usage."""
+    try:
+        settings = _read(groups or context.find_root().params["groups"], overrides)
+        _check_command(settings, live=live or context.find_root().params["live"], release=frozenset())
+        chosen = wanted(desired(settings), None if group is None else GroupId(group), wall_now())
+        code = asyncio.run(_diagnose(_only(settings, [chosen.name]), timeout_s))
+    except _REFUSALS as error:
+        _refuse(error)
+    sys.exit(code)
+
+
+@app.command()
+def backtest(
+    context: typer.Context,
+    tape: Annotated[Path, typer.Option("--tape", metavar="CSV", help="timestamp,open,high,low,close,volume a minute.")],
+    *,
+    groups: Groups = None,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", metavar="GROUP", help="Only this group; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Instead of the simulator's.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Play only so many minutes of the tape.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="For pages and JSON; default state_dir/backtest.")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Play groups on a tape, on virtual time: figures here, a page with plots each. Trades nowhere, needs no key."""
+    try:
+        settings = _read(groups or context.find_root().params["groups"], overrides)
+        results = play_all(backtests(settings, tape, groups=group or (), seed=seed, rows=rows))
+        pages = report(results, out or settings.general.state_dir / "backtest", Console(file=sys.stdout))
+    except (*_REFUSALS, NoBacktestError, TapeError, BacktestError, ValueError) as error:
+        _refuse(error)
+    for each in pages:
+        typer.echo(f"Page: {each}")
 
 
 @journal_app.command()
@@ -287,6 +347,26 @@ async def _panic(settings: Settings, timeout_s: float) -> int:
         return await press(wanted, settings.general.journal_url, timeout_s, Console(file=sys.stdout))
     finally:
         close_logs()
+
+
+async def _diagnose(settings: Settings, timeout_s: float) -> int:
+    """Run the only group of these settings; a simulator is started for it unless one runs."""
+    state_dir = settings.general.state_dir
+    lock = HostLock(str(state_dir), STREAM)
+    async with AsyncExitStack() as ends:
+        # Before anything is claimed: a supervisor that runs here must not lose its accounts to a diagnosis.
+        await lock.acquire(wait_s=0)
+        ends.callback(lock.release)
+        if settings.simulated_venues():
+            simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
+            ends.push_async_callback(simulator.stop)
+            found = await simulator.start()
+            settings = settings.with_simulator_at({"lighter": found.lighter.url, "backpack": found.backpack.url})
+        if missing := missing_secrets(settings):
+            raise SettingsError(missing)
+        await check_no_panic(desired(settings))
+        run = wanted(desired(settings), None, wall_now())
+        return await run_diagnosis(run, timeout_s, Console(file=sys.stdout), state_dir / "reports")
 
 
 def _only(settings: Settings, names: Iterable[str] | None) -> Settings:

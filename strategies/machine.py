@@ -81,12 +81,15 @@ class GroupView(Value):
     mark: Decimal | None = Field(description="price used for values in USD; None = none yet")
     lot: Decimal | None = Field(default=None, description="the coarsest lot of the legs; half of it is the naked limit")
     hedged: bool = Field(description="the machine holds that no more than rounding is uncovered")
+    inventory: Decimal = Field(
+        default=Decimal(0), description="what is meant to be held uncovered, base units, signed; 0 for a hedge"
+    )
     legs: dict[LegName, LegView]
 
     @property
     def net(self) -> Decimal:
-        """Return the uncovered quantity: the sum of what all legs hold, base units, signed."""
-        return sum((leg.believed for leg in self.legs.values()), start=Decimal(0))
+        """Return the uncovered quantity: what all legs hold beyond what is meant to be held, base units, signed."""
+        return sum((leg.believed for leg in self.legs.values()), start=-self.inventory)
 
 
 @dataclass(frozen=True, slots=True)

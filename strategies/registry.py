@@ -4,17 +4,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from strategies.avellaneda_stoikov.params import AvellanedaStoikovParams
+from strategies.avellaneda_stoikov.policy import AvellanedaStoikov
+from strategies.desk.invariants import violations as desk_violations
+from strategies.desk.machine import Desk
+from strategies.desk.params import DeskParams
+from strategies.desk.policy import Policy
+from strategies.desk.quoting import MAIN
 from strategies.domain.ids import LegName
 from strategies.domain.model import Value
 from strategies.flatten.invariants import violations as flatten_violations
 from strategies.flatten.machine import Flatten
 from strategies.flatten.state import FlattenParams
+from strategies.geometric_grid.params import GeometricGridParams
+from strategies.geometric_grid.policy import GeometricGrid
 from strategies.liquidation_hedge.invariants import violations
 from strategies.liquidation_hedge.machine import LiquidationHedge
 from strategies.liquidation_hedge.params import LiquidationHedgeParams
 from strategies.liquidation_hedge.state import BALANCER, FIRST, SECOND
 from strategies.machine import GroupSpec, Machine, Violation
+from strategies.min_order.params import MinOrderParams
+from strategies.min_order.policy import MinOrder
 from strategies.risk import Guarded, GuardedState, Limits
+from strategies.simple_hedge.params import SimpleHedgeParams
+from strategies.simple_hedge.policy import FOLLOW, LEAD, SimpleHedge
+from strategies.smoke_test.params import SmokeTestParams
+from strategies.smoke_test.policy import SmokeTest
+from strategies.trend_ladder.params import TrendLadderParams
+from strategies.trend_ladder.policy import TrendLadder
 
 FLATTEN = "flatten"
 """The strategy that gets a group out and does nothing else."""
@@ -48,6 +65,25 @@ def _flatten(spec: GroupSpec, params: FlattenParams, _limits: Limits) -> Machine
     return Flatten(spec, params)
 
 
+def on_desk(
+    name: str, params_model: type[DeskParams], legs: tuple[LegName, ...] | None, make: Callable[[Any], Policy[Any]]
+) -> Strategy:
+    """Return a strategy whose policy, made of its parameters by `make`, works on the desk behind the gate.
+
+    `legs` None: legs of any name, one at least.
+    """
+
+    def build(spec: GroupSpec, params: Any, limits: Limits) -> Machine[Any]:
+        if legs is not None and set(spec.legs) != set(legs):
+            raise ValueError(f"legs must be {', '.join(legs)}, got {sorted(spec.legs)}")
+        return Guarded(Desk(spec, params, make(params)), limits)
+
+    def broken(state: GuardedState, params: Any) -> tuple[Violation, ...]:
+        return desk_violations(state.inner, make(params))
+
+    return Strategy(name, params_model, legs or (), None if legs is None else (), build, broken)
+
+
 STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy
     for strategy in (
@@ -67,6 +103,12 @@ STRATEGIES: dict[str, Strategy] = {
             build=_flatten,
             violations=flatten_violations,
         ),
+        on_desk("min_order", MinOrderParams, None, MinOrder),
+        on_desk("smoke_test", SmokeTestParams, None, SmokeTest),
+        on_desk("trend_ladder", TrendLadderParams, (MAIN,), TrendLadder),
+        on_desk("geometric_grid", GeometricGridParams, (MAIN,), GeometricGrid),
+        on_desk("avellaneda_stoikov", AvellanedaStoikovParams, (MAIN,), AvellanedaStoikov),
+        on_desk("simple_hedge", SimpleHedgeParams, (LEAD, FOLLOW), SimpleHedge),
     )
 }
 

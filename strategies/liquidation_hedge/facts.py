@@ -31,12 +31,11 @@ from strategies.domain.ids import LegName, OrderId, Timestamp
 from strategies.domain.money import ZERO
 from strategies.domain.order import TRANSITIONS, OrderStatus
 from strategies.domain.position import Fill, FillCause
+from strategies.execution import SEEN_TRADES_MAX, OwedFill, less_owed, overlap, owed_part, total_owed
 from strategies.liquidation_hedge.state import (
     IN_CYCLE,
-    SEEN_TRADES_MAX,
     LegState,
     LiveOrder,
-    OwedFill,
     Phase,
     Purpose,
     Surprise,
@@ -174,7 +173,7 @@ def _compare(turn: Turn, name: LegName, reported: Decimal) -> None:
 def _believe(turn: Turn, name: LegName, reported: Decimal) -> None:
     leg = turn.leg(name)
     difference = reported - leg.quantity
-    owed = sum((fill.signed for fill in leg.owed), start=ZERO)
+    owed = total_owed(leg.owed)
     turn.put(
         name,
         offset=leg.offset + owed + difference,
@@ -341,20 +340,10 @@ class _Told:
 
 def _already_held(leg: LegState, fill: Fill) -> _Told:
     signed = fill.signed_quantity
-    owed = ZERO
-    for entry in leg.owed:
-        if entry.order_id == fill.order_id:
-            owed = _overlap(entry.signed, signed)
+    owed = owed_part(leg.owed, fill.order_id, signed)
     if _find(leg, fill.order_id) is not None:
         return _Told(owed, ZERO)
-    return _Told(owed, _overlap(leg.unexplained, signed - owed))
-
-
-def _overlap(known: Decimal, signed: Decimal) -> Decimal:
-    """Return the part of `signed` that `known`, of the same sign, already contains."""
-    if known * signed <= ZERO:
-        return ZERO
-    return min(known, signed) if signed > ZERO else max(known, signed)
+    return _Told(owed, overlap(leg.unexplained, signed - owed))
 
 
 def _told_changes(leg: LegState, fill: Fill, told: _Told, order: LiveOrder | None) -> dict[str, object]:
@@ -363,11 +352,7 @@ def _told_changes(leg: LegState, fill: Fill, told: _Told, order: LiveOrder | Non
         changes["offset"] = leg.offset - told.unexplained
         changes["unexplained"] = leg.unexplained - told.unexplained
     if told.owed != ZERO:
-        rest = (
-            evolve(entry, signed=entry.signed - told.owed) if entry.order_id == fill.order_id else entry
-            for entry in leg.owed
-        )
-        changes["owed"] = tuple(entry for entry in rest if entry.signed != ZERO)
+        changes["owed"] = less_owed(leg.owed, fill.order_id, told.owed)
     if order is not None:
         filled = evolve(order, filled=order.filled + fill.quantity, status=OrderStatus.PARTIALLY_FILLED, unknown=False)
         changes["live"] = tuple(filled if o is order else o for o in leg.live)

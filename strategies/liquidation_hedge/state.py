@@ -13,6 +13,7 @@ from strategies.domain.model import Value
 from strategies.domain.money import ZERO
 from strategies.domain.order import OrderStatus
 from strategies.domain.position import FillCause, Position
+from strategies.execution import OwedFill
 from strategies.liquidation_hedge.params import Direction
 from strategies.machine import Outcome
 
@@ -22,9 +23,6 @@ FIRST = LegName("lighter1")
 """The leg that hedges the entry."""
 SECOND = LegName("lighter2")
 """The leg that enters after the wait, on the balancer's side. A group may do without it."""
-
-SEEN_TRADES_MAX = 256
-"""Trade ids remembered per leg. Account actors deliver each fill once; this is the second line of defence."""
 
 V = TypeVar("V", bound=Value)
 
@@ -143,13 +141,6 @@ class LiveOrder(Value):
         """Return what may still be added to the position, signed."""
         rest = max(abs(self.signed) - self.filled, ZERO)
         return rest if self.signed > ZERO else -rest
-
-
-class OwedFill(Value):
-    """What an ended order has executed beyond the fills seen so far: part of the position, its price to follow."""
-
-    order_id: OrderId
-    signed: Decimal
 
 
 class Surprise(Value):

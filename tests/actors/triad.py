@@ -116,6 +116,11 @@ class Line:
 class Triad:
     """Three accounts, one group, two exchanges, and the hand that kills and breaks them."""
 
+    strategy = "liquidation_hedge"
+    legs = LEGS
+    quick = QUICK
+    """What `start_group` starts; another strategy's test says otherwise."""
+
     def __init__(self, folder: Path, *, delay_ms: int = 20) -> None:
         self.folder = folder
         self.journal = f"sqlite:{folder}/journal"
@@ -131,7 +136,7 @@ class Triad:
         """Start everything."""
         await self.open_venues()
         self._pump = asyncio.get_running_loop().create_task(self._advance())
-        for account in VENUE_OF:
+        for account in self.legs.values():
             await self.start_account(account)
         await self.start_group(**params)
 
@@ -200,9 +205,9 @@ class Triad:
     async def start_group(self, *, state: OperatorState = OperatorState.RUN, **params) -> GroupActor:
         """Start the next life of the group."""
         spec = GroupActorSpec(
-            group=GroupSpec.model_validate({"group": "triad", "instrument_id": ETH, "legs": LEGS}),
-            strategy="liquidation_hedge",
-            params=QUICK | params,
+            group=GroupSpec.model_validate({"group": "triad", "instrument_id": ETH, "legs": self.legs}),
+            strategy=self.strategy,
+            params=self.quick | params,
             operator_state=state,
             journal=self.journal,
             lock_dir=str(self.folder / "locks"),
@@ -274,7 +279,7 @@ class Triad:
     def check_truth(self) -> None:
         """By the exchanges' own history: flat, every order wanted, none twice, all known to the journal."""
         assert {account: self.held(account) for account in VENUE_OF} == dict.fromkeys(VENUE_OF, Decimal(0))
-        for account in VENUE_OF:
+        for account in self.accounts:
             book = self.accounts[account]._ledger.book
             wanted = {r.client_order_id: r.request for r in book.state.orders.values()}
             at_venue = [

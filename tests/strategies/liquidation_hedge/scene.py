@@ -44,7 +44,16 @@ from tests.playbook import QUIET, Later, Moment, Playbook
 
 GROUP = "triad"
 INSTRUMENT = "ETH-PERP"
-LEGS = {"backpack": "bp", "lighter1": "l1", "lighter2": "l2"}
+
+
+class Accounts(dict[str, str]):
+    """Which account plays which leg; a leg of another strategy is played by an account of its own name."""
+
+    def __missing__(self, leg: str) -> str:
+        return leg
+
+
+LEGS = Accounts(backpack="bp", lighter1="l1", lighter2="l2")
 PARAMS: dict[str, Any] = {"usable_fraction": "1"}
 ALL = "observe backpack lighter1 lighter2"
 

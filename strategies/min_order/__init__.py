@@ -1,0 +1,1 @@
+"""The minimum-order diagnostic: the smallest market orders a venue takes, one by one, and what became of each."""

@@ -30,6 +30,8 @@ from actors.journal.show import show as show_journal
 from actors.journal.store import open_store
 from actors.journal.verify import verify as verify_journal
 from actors.logs import close_logs, log_to_file
+from actors.notify.notifier import Notifier
+from actors.notify.opening import NotifierError
 from actors.operator.cli import Deployment, add_commands
 from actors.operator.desk import Desk
 from actors.operator.diagnosis import DiagnosisError, NotADiagnosticError, wanted
@@ -45,6 +47,7 @@ from actors.supervision.desired import Desired
 from actors.supervision.supervision import STREAM, Supervision, check_streams, who_owns
 from actors.web.server import PortInUseError, StatusServer
 from actors.web.tokens import WeakTokenError
+from conf import commands
 from conf.again import proposal
 from conf.backtests import NoBacktestError, backtests
 from conf.finding import SettingsError
@@ -61,6 +64,7 @@ BAD_USAGE = 2
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
 journal_app = typer.Typer(help="Read the journal; nothing is changed.", no_args_is_help=True)
 app.add_typer(journal_app, name="journal")
+commands.mount(app)
 
 Groups = Annotated[Path | None, typer.Option("--groups", metavar="FILE", help="The settings file of the deployment.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one setting.")]
@@ -75,6 +79,7 @@ _REFUSALS = (
     SettingsError,
     RayStartError,
     SimulatorError,
+    NotifierError,
     PanicRunsError,
     NotADiagnosticError,
     DiagnosisError,
@@ -88,6 +93,7 @@ _REFUSALS = (
 _HINTS: dict[type[Exception], str] = {
     PortInUseError: "\nAnother program listens there: set supervisor.port to a free port (0 = any).",
     LockHeldError: "\nAnother supervisor runs on this state folder or journal: end it, or change general.state_dir.",
+    NotifierError: "\nSet the variable or create the file, or remove the section: nothing is told then.",
     SimulatorError: "\nThat is what the simulator says; look at [simulator] in the settings.",
 }
 """What to do about an error that does not say so itself."""
@@ -270,6 +276,7 @@ async def _run(
     state_dir = settings.general.state_dir
     terminal = Terminal(Console(file=sys.stdout))
     server = StatusServer(settings.supervisor.host, settings.supervisor.port)
+    notifier = Notifier(settings.notifications, wall_now)
     lock = HostLock(str(state_dir), STREAM)
     # Two state folders may name one journal: whoever writes there is alone, too.
     journal_lock = HostLock(str(parse_location(settings.general.journal_url).directory), STREAM)
@@ -320,6 +327,7 @@ async def _run(
                 settings.supervisor,
                 server=server,
                 terminal=terminal,
+                notifier=notifier,
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,

@@ -7,7 +7,7 @@ from typing import Protocol
 from pydantic import Field
 
 from strategies.domain.account import AccountMode, LegObservation
-from strategies.domain.commands import AccountCommand
+from strategies.domain.commands import AccountCommand, Severity
 from strategies.domain.events import AccountEvent, OperatorState
 from strategies.domain.ids import AccountId, GroupId, InstrumentId, OrderId, Timestamp
 from strategies.domain.model import Value
@@ -115,6 +115,17 @@ class AccountStatus(Value):
     fact_seq: int = Field(default=0, ge=0, description="number of the last published fact")
 
 
+class Note(Value):
+    """One thing that a strategy asked to be told to people."""
+
+    number: int = Field(gt=0, description="rises by one within an incarnation")
+    at: Timestamp
+    severity: Severity
+    topic: str
+    text: str
+    cycle: int = Field(ge=0, description="the group's cycle when it was said")
+
+
 class GroupStatus(Value):
     """A group actor's own report, taken about once a second."""
 
@@ -134,6 +145,7 @@ class GroupStatus(Value):
     naked_usd_seconds: float = Field(description="the same, each weighed by |net| times mark")
     timers: dict[str, Timestamp]
     recent: tuple[str, ...] = Field(description="the last journal steps of consequence in words, newest last")
+    notes: tuple[Note, ...] = Field(default=(), description="what this incarnation last wanted told, newest last")
     counters: dict[str, int]
     histograms: dict[str, Histogram]
     loop_lag_s: float

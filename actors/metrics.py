@@ -11,8 +11,10 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from actors.actor import AccountStatus, GroupStatus, Histogram, Liveness
+from actors.notify.channel import ChannelHealth
 from actors.supervision.overview import AccountRow, ActorRow, GroupRow, Overview
 from strategies.domain.account import AccountMode
+from strategies.domain.ids import Timestamp
 from strategies.domain.order import Lane
 from strategies.machine import LegView, Outcome
 
@@ -70,10 +72,19 @@ class LaneOf:
     lane: Lane
 
 
+@dataclass(frozen=True)
+class ChannelAt:
+    """One channel of notifications at one moment, as a source."""
+
+    health: ChannelHealth
+    at: Timestamp
+
+
 _GROUP = ("group",)
 _LEG = ("group", "leg", "account")
 _ACCOUNT = ("account", "venue")
 _LANE = ("account", "venue", "lane")
+_CHANNEL = ("channel",)
 
 OUTCOMES = {Outcome.RUNNING: 0, Outcome.FINISHED: 1, Outcome.PARKED: 2}
 MODES = {AccountMode.DISARMED: 0, AccountMode.ARMED: 1, AccountMode.FROZEN: 2, AccountMode.STOPPED: 3}
@@ -103,6 +114,10 @@ def _account(name: str, unit: str, text: str, read: Callable[[AccountRow], Numbe
 
 def _lane(name: str, unit: str, text: str, read: Callable[[LaneOf], Number]) -> Metric[LaneOf]:
     return _metric(name, unit, _LANE, text, read)
+
+
+def _channel(name: str, unit: str, text: str, read: Callable[[ChannelAt], Number]) -> Metric[ChannelAt]:
+    return _metric(name, unit, _CHANNEL, text, read)
 
 
 def _reported(read: Callable[[GroupStatus], Number]) -> Callable[[GroupRow], Number]:
@@ -411,6 +426,28 @@ LANES: tuple[Metric[LaneOf], ...] = (
         "1",
         "Requests that the lane may still send now.",
         lambda source: source.status.budget_left.get(source.lane),
+    ),
+)
+
+CHANNELS: tuple[Metric[ChannelAt], ...] = (
+    _channel("hedge_notifier_sent_total", "1", "Messages that the channel took.", lambda source: source.health.sent),
+    _channel(
+        "hedge_notifier_failures_total", "1", "Attempts to deliver that failed.", lambda source: source.health.failures
+    ),
+    _channel(
+        "hedge_notifier_dropped_total",
+        "1",
+        "Messages that will never go out: the queue was full, or the channel takes them never.",
+        lambda source: source.health.dropped,
+    ),
+    _channel(
+        "hedge_notifier_waiting", "1", "Messages that wait for the channel.", lambda source: source.health.waiting
+    ),
+    _channel(
+        "hedge_notifier_failing_seconds",
+        "seconds",
+        "How long nothing has gone out although something was to; 0 = the last attempt succeeded.",
+        lambda source: _since(source.health.failing_since, source.at) or 0,
     ),
 )
 

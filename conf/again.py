@@ -10,7 +10,7 @@ from conf.load import missing_secrets, needs_live_flag
 from conf.schema import Settings
 from conf.wishes import desired
 
-_FIXED = ("general", "supervisor", "telemetry", "simulator")
+_FIXED = ("general", "supervisor", "notifications", "telemetry", "simulator")
 """Sections that the supervisor itself was started by."""
 
 

@@ -11,7 +11,8 @@ from conf.schema import SIMULATOR_URL, GroupSettings, Settings, secret_reference
 from conf.simulator import KEY_INDEX, SimulatorSettings
 from strategies.domain.ids import AccountId, GroupId
 from strategies.machine import GroupSpec
-from strategies.registry import STRATEGIES, Strategy
+from strategies.registry import STRATEGIES
+from strategies.strategy import Strategy
 from venues.lighter.config import LighterAccountConfig, LighterVenueConfig
 
 

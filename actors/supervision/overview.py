@@ -6,6 +6,7 @@ from pydantic import Field
 
 from actors.actor import AccountStatus, GroupStatus, Liveness
 from actors.hosting.protocol import ActorKind, Place
+from actors.notify.channel import ChannelHealth
 from actors.supervision.keeper import Keeper
 from actors.supervision.supervision import Supervision
 from strategies.domain.account import AccountMode
@@ -59,6 +60,8 @@ class Overview(Value):
     groups: dict[GroupId, GroupRow]
     accounts: dict[AccountId, AccountRow]
     notices: tuple[str, ...]
+    noticed: int = Field(default=0, ge=0, description="how many notices there have been; the last of them are above")
+    channels: tuple[ChannelHealth, ...] = Field(default=(), description="how each channel of notifications stands")
     counters: dict[str, int] = Field(default={}, description="the supervisor's own counts, see actors/metrics.py")
 
     def not_ready(self) -> tuple[str, ...]:
@@ -102,6 +105,7 @@ def overview(supervision: Supervision, at: Timestamp, counters: Mapping[str, int
             for name, keeper in supervision.accounts.items()
         },
         notices=tuple(supervision.notices),
+        noticed=supervision.noticed,
         counters=dict(counters or {}),
     )
 

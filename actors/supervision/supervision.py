@@ -96,6 +96,7 @@ class Supervision:
         self._frozen_told: dict[AccountId, str] = {}
         self.config = config
         self.notices: list[str] = []
+        self.noticed = 0
         self.epoch = 0
         self.taken_over = False
         self.beat_at = now()
@@ -280,6 +281,7 @@ class Supervision:
     def notice(self, text: str) -> None:
         """Tell the operator: critical, and to be seen on the status pages, too."""
         self.notices = [*self.notices[-_NOTICES_KEPT:], text]
+        self.noticed += 1
         _log.critical("notice", text=text)
 
     # --- start ----------------------------------------------------------------------------------------------------

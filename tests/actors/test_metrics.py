@@ -13,7 +13,7 @@ from actors.web.exposition import render
 from actors.web.refusal import Reason
 from tests.actors.scene import group_row, scene
 
-TABLE = (*metrics.SUPERVISOR, *metrics.GROUPS, *metrics.LEGS, *metrics.ACCOUNTS, *metrics.LANES)
+TABLE = (*metrics.SUPERVISOR, *metrics.GROUPS, *metrics.LEGS, *metrics.ACCOUNTS, *metrics.LANES, *metrics.CHANNELS)
 HISTOGRAMS = (*metrics.GROUP_HISTOGRAMS, *metrics.ACCOUNT_HISTOGRAMS)
 ACTORS = Path(metrics.__file__).parent
 
@@ -31,7 +31,7 @@ def test_every_name_is_unique_and_keeps_the_rules():
     for metric in (*TABLE, *HISTOGRAMS):
         assert re.fullmatch(r"(hedge|venue)_[a-z_]+", metric.name)
         assert (metric.type is Type.COUNTER) == metric.name.endswith("_total")
-        assert set(metric.labels) <= {"group", "leg", "account", "venue", "lane"}
+        assert set(metric.labels) <= {"group", "leg", "account", "venue", "lane", "channel"}
         assert metric.help.endswith(".")
         if metric.unit in {"seconds", "usd", "base"}:
             assert metric.unit in metric.name

@@ -53,6 +53,10 @@ def test_a_group_may_change(again):
     [
         (("leverage = 20", "leverage = -1"), "groups.g.params.leverage = -1"),
         (("[simulator]", "[supervisor]\nport = 1\n[simulator]"), "[supervisor] has changed (port)"),
+        (
+            ("[simulator]", "[notifications]\nnaked_after_s = 5\n[simulator]"),
+            "[notifications] has changed (naked_after_s)",
+        ),
         (("[simulator]", "[telemetry]\ninterval_s = 5\n[simulator]"), "[telemetry] has changed (interval_s)"),
         (('state_dir = "state/test"', 'state_dir = "state/other"'), "[general] has changed (state_dir, journal)"),
         (("[simulator]", "[simulator]\nseed = 9"), "[simulator] has changed (seed)"),

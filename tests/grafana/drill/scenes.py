@@ -303,7 +303,7 @@ async def somebody_else(stage: Stage) -> AsyncIterator[None]:
     venue, account = ACCOUNTS[B][1]
     await stage.control("trade", venue=venue, account=account, symbol=COIN[B], side="BUY", quantity="0.01")
     yield
-    # What they did is taken back, or the leg stays off its target for the rest of the cycle, which is an alert of its own.
+    # What they did is taken back: else the leg stays off its target for the whole cycle, and that is told, too.
     await stage.control("trade", venue=venue, account=account, symbol=COIN[B], side="SELL", quantity="0.01")
     await stage.released("l2a")
 

@@ -8,8 +8,9 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, redirect_stdout
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -29,6 +30,10 @@ from actors.journal.show import show as show_journal
 from actors.journal.store import open_store
 from actors.journal.verify import verify as verify_journal
 from actors.logs import close_logs, log_to_file
+from actors.notify.notifier import Notifier
+from actors.notify.opening import NotifierError
+from actors.operator.cli import Deployment, add_commands
+from actors.operator.desk import Desk
 from actors.operator.diagnosis import DiagnosisError, NotADiagnosticError, wanted
 from actors.operator.diagnosis import diagnose as run_diagnosis
 from actors.operator.panic import FLAT_WITHIN_S, PanicRunsError, check_no_panic, press, presser, targets
@@ -38,14 +43,19 @@ from actors.operator.terminal import LibraryTalk, Terminal
 from actors.ray_environment import RayStartError, ray_kept
 from actors.supervision.belonging import check_belonging
 from actors.supervision.build import build_digest, code_root
+from actors.supervision.desired import Desired
 from actors.supervision.supervision import STREAM, Supervision, check_streams, who_owns
 from actors.web.server import PortInUseError, StatusServer
+from actors.web.tokens import WeakTokenError
+from conf import commands
+from conf.again import proposal
 from conf.backtests import NoBacktestError, backtests
 from conf.finding import SettingsError
 from conf.load import load, missing_secrets, needs_live_flag
 from conf.schema import Settings
 from conf.wishes import desired
 from strategies.domain.ids import GroupId
+from venues.secrets import SecretMissingError
 from venues.simulator.prices import TapeError
 
 BAD_USAGE = 2
@@ -54,6 +64,7 @@ BAD_USAGE = 2
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
 journal_app = typer.Typer(help="Read the journal; nothing is changed.", no_args_is_help=True)
 app.add_typer(journal_app, name="journal")
+commands.mount(app)
 
 Groups = Annotated[Path | None, typer.Option("--groups", metavar="FILE", help="The settings file of the deployment.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one setting.")]
@@ -68,17 +79,21 @@ _REFUSALS = (
     SettingsError,
     RayStartError,
     SimulatorError,
+    NotifierError,
     PanicRunsError,
     NotADiagnosticError,
     DiagnosisError,
     PortInUseError,
     LockHeldError,
     JournalError,
+    SecretMissingError,
+    WeakTokenError,
     OSError,
 )
 _HINTS: dict[type[Exception], str] = {
     PortInUseError: "\nAnother program listens there: set supervisor.port to a free port (0 = any).",
     LockHeldError: "\nAnother supervisor runs on this state folder or journal: end it, or change general.state_dir.",
+    NotifierError: "\nSet the variable or create the file, or remove the section: nothing is told then.",
     SimulatorError: "\nThat is what the simulator says; look at [simulator] in the settings.",
 }
 """What to do about an error that does not say so itself."""
@@ -115,7 +130,8 @@ def run(
         settings = _read(groups, overrides)
         released = frozenset(release or ())
         _check_command(settings, live=live, release=released)
-        code = asyncio.run(_run(settings, ray_address, until_done=until_done, release=released))
+        read = partial(_read, groups, overrides)
+        code = asyncio.run(_run(settings, read, ray_address, live=live, until_done=until_done, release=released))
     except _REFUSALS as error:
         _refuse(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -247,16 +263,26 @@ def show_version() -> None:
     typer.echo(f"hedgevisor {release}, code {build_digest(code_root())}")
 
 
-async def _run(settings: Settings, ray_address: str, *, until_done: bool, release: frozenset[str]) -> int:
+async def _run(
+    settings: Settings,
+    read: Callable[[], Settings],
+    ray_address: str,
+    *,
+    live: bool,
+    until_done: bool,
+    release: frozenset[str],
+) -> int:
     """Prepare everything, run, and put everything back, whatever ends it. Cancelled = interrupted while preparing."""
     state_dir = settings.general.state_dir
     terminal = Terminal(Console(file=sys.stdout))
     server = StatusServer(settings.supervisor.host, settings.supervisor.port)
+    notifier = Notifier(settings.notifications, wall_now)
     lock = HostLock(str(state_dir), STREAM)
     # Two state folders may name one journal: whoever writes there is alone, too.
     journal_lock = HostLock(str(parse_location(settings.general.journal_url).directory), STREAM)
     store = open_store(settings.general.journal_url)
     simulator: Simulator | None = None
+    urls: dict[str, str] = {}
     interrupts = Interrupts()
     with interrupts.heard(), redirect_stdout(LibraryTalk()):
         async with AsyncExitStack() as ends:
@@ -274,14 +300,22 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
                 ends.push_async_callback(server.close)
                 server.bind()
-                await check_streams(store, desired(settings))
-                await check_belonging(store, desired(settings), settings.general.journal_url, str(settings.source))
+                again = partial(proposal, settings, read, urls, live=live, secrets_here=not ray_address)
+                desk = Desk(
+                    settings.supervisor,
+                    settings.telemetry,
+                    state_dir,
+                    settings.general.journal_url,
+                    (again, partial(_check_journals, store, settings)),
+                    settings.general.language,
+                )
+                await _check_journals(store, settings, desired(settings))
                 await check_no_panic(desired(settings))
                 if settings.simulated_venues():
                     simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
                     ends.push_async_callback(simulator.stop)
                     found = await simulator.start()
-                    urls = {"lighter": found.lighter.url, "backpack": found.backpack.url}
+                    urls |= {"lighter": found.lighter.url, "backpack": found.backpack.url}
                     settings = settings.with_simulator_at(urls)
                 missing = () if ray_address else missing_secrets(settings)  # elsewhere, they are where the actors are
                 if missing:
@@ -293,11 +327,19 @@ async def _run(settings: Settings, ray_address: str, *, until_done: bool, releas
                 settings.supervisor,
                 server=server,
                 terminal=terminal,
+                notifier=notifier,
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,
+                desk=desk,
             )
             return await session.run()
+
+
+async def _check_journals(store: JournalStore, settings: Settings, wanted: Desired) -> None:
+    """Look whether the journals bear what is wanted. Raises JournalError when not."""
+    await check_streams(store, wanted)
+    await check_belonging(store, wanted, settings.general.journal_url, str(settings.source))
 
 
 async def _panic(settings: Settings, timeout_s: float) -> int:
@@ -385,10 +427,24 @@ def _read_or_refuse(context: typer.Context, groups: Path | None, overrides: Iter
         _refuse(error)
 
 
+def _deployment(context: typer.Context, groups: Path | None, overrides: Iterable[str] | None) -> Deployment:
+    settings = _read_or_refuse(context, groups, overrides)
+    return Deployment(
+        source=settings.source,
+        state_dir=settings.general.state_dir,
+        journal_url=settings.general.journal_url,
+        token=settings.supervisor.token,
+        groups=tuple(settings.groups),
+    )
+
+
 def _refuse(error: Exception) -> NoReturn:
     hint = _HINTS.get(type(error), "")
     typer.echo(f"Nothing was started.\n{error}{hint}", err=True)
     sys.exit(BAD_USAGE)
+
+
+add_commands(app, _deployment)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 from pydantic import Field
 
 from strategies.domain.account import AccountMode, LegObservation
-from strategies.domain.commands import AccountCommand
+from strategies.domain.commands import AccountCommand, Severity
 from strategies.domain.events import AccountEvent, OperatorState
 from strategies.domain.ids import AccountId, GroupId, InstrumentId, OrderId, Timestamp
 from strategies.domain.model import Value
@@ -89,16 +89,41 @@ class AccountStatus(Value):
     protection: tuple[str, ...] = Field(default=(), description="what is left at the venue, in words")
     queue_length: dict[Lane, int]
     stream_ages_s: dict[str, float]
+    deaf: str = Field(default="", description="why the account's own stream cannot be relied on: no entry leaves")
     clock_offset_s: float | None
     budget_left: dict[Lane, float]
     equity: Decimal | None
     available: Decimal | None
     maintenance_margin: Decimal | None
     liquidation_price: Decimal | None
+    balance_at: Timestamp | None = Field(
+        default=None, description="when the venue stated equity and margin; None = never"
+    )
+    liquidating: bool | None = Field(default=None, description="the venue is liquidating now; None = it has not said")
+    unrealized: Decimal | None = Field(default=None, description="USD, the venue's own statement")
+    funding: Decimal | None = Field(
+        default=None,
+        description="USD received on the position that is held, negative = paid; None = the venue does not say",
+    )
+    realized: Decimal | None = Field(
+        default=None, description="USD, before fees, of every fill in the account's journal; None = it has none yet"
+    )
+    fees: Decimal | None = Field(default=None, description="USD paid on the same fills")
     counters: dict[str, int] = Field(description="name → monotone count, see actors/metrics.py")
     histograms: dict[str, Histogram]
     loop_lag_s: float
     fact_seq: int = Field(default=0, ge=0, description="number of the last published fact")
+
+
+class Note(Value):
+    """One thing that a strategy asked to be told to people."""
+
+    number: int = Field(gt=0, description="rises by one within an incarnation")
+    at: Timestamp
+    severity: Severity
+    topic: str
+    text: str
+    cycle: int = Field(ge=0, description="the group's cycle when it was said")
 
 
 class GroupStatus(Value):
@@ -119,10 +144,13 @@ class GroupStatus(Value):
     naked_seconds: float = Field(description="sum of intervals with |net| above half a lot, seconds")
     naked_usd_seconds: float = Field(description="the same, each weighed by |net| times mark")
     timers: dict[str, Timestamp]
-    recent: tuple[str, ...] = Field(description="the last journal steps in words, newest last")
+    recent: tuple[str, ...] = Field(description="the last journal steps of consequence in words, newest last")
+    notes: tuple[Note, ...] = Field(default=(), description="what this incarnation last wanted told, newest last")
     counters: dict[str, int]
     histograms: dict[str, Histogram]
     loop_lag_s: float
+    strategy: str = Field(default="", description="name of the strategy that decides")
+    instrument_id: InstrumentId | None = Field(default=None, description="what the group trades")
 
 
 class Liveness(StrEnum):

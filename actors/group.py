@@ -14,7 +14,7 @@ import structlog
 from pydantic import Field
 from pydantic_core import to_jsonable_python
 
-from actors.actor import AccountPort, ActorUnreachableError, GroupStatus
+from actors.actor import AccountPort, ActorUnreachableError, GroupStatus, Note
 from actors.chance import draw
 from actors.clock import wall_now
 from actors.exposure import NakedClock
@@ -70,7 +70,9 @@ _OBSERVE_BOUND_S = 6.0
 _INBOX_LIMIT = 5_000
 """Events waiting to be decided; a feeder waits when it is full, facts stay with their account meanwhile."""
 _RECENT = 30
-"""Steps kept in words for the operator."""
+"""Steps of consequence kept in words for the operator."""
+_NOTES = 20
+"""Notifications kept for whoever tells them: many more than a strategy makes between two reports."""
 _EVENT_SHOWN = 500
 """Characters of a poison event that are shown."""
 _LAG_PERIOD_S = 0.5
@@ -163,6 +165,8 @@ class GroupActor:
         self._timers: dict[TimerName, asyncio.TimerHandle] = {}
         self._naked = NakedClock()
         self._recent: deque[tuple[Event, tuple[Command, ...]]] = deque(maxlen=_RECENT)
+        self._notes: deque[Note] = deque(maxlen=_NOTES)
+        self._noted = 0
         self._seen: tuple[Any, GroupView] | None = None
         """The last state looked at, and its view: both are values."""
         self._stopped = ""
@@ -277,9 +281,12 @@ class GroupActor:
             naked_usd_seconds=self._naked.usd_seconds(self._now()),
             timers=dict(log.timers),
             recent=tuple(in_words(event, commands) for event, commands in self._recent),
+            notes=tuple(self._notes),
             counters=dict(self._meter.counters),
             histograms=self._meter.histograms(),
             loop_lag_s=self._lag_s,
+            strategy=self._spec.strategy,
+            instrument_id=self._spec.group.instrument_id,
         )
 
     # --- the loop -----------------------------------------------------------------------------------------------
@@ -315,9 +322,11 @@ class GroupActor:
                 )
                 return
             await log.write(event, step.commands, source, self._machine.code_version)
+            before = self._view().phase if _is_routine(event, step.commands) else None
             self._state = step.state
             self._act(step.commands)
-            self._recent.append((event, step.commands))
+            if before is None or self._view().phase != before:
+                self._recent.append((event, step.commands))
             naked_s = None if isinstance(event, _MOVES_NOTHING) else self._naked.update(event.at, self._view())
             if naked_s is not None:
                 self._meter.observe("naked_interval", naked_s)
@@ -356,14 +365,18 @@ class GroupActor:
                 case DrawRandom():
                     self._inbox.put_nowait((self._answer_draw(command), None))
                 case Notify():
-                    self._meter.count(f"notifications_{command.severity.lower()}")
-                    _log.info(
-                        "notify",
-                        group=self._spec.group.group,
-                        severity=command.severity,
-                        topic=command.topic,
-                        text=command.text,
-                    )
+                    self._note(command)
+
+    def _note(self, command: Notify) -> None:
+        """Keep a notification for the next report: who tells it lives in another process, and is never waited for."""
+        severity, topic, text = command.severity, command.topic, command.text
+        self._meter.count(f"notifications_{severity.lower()}")
+        _log.info("notify", group=self._spec.group.group, severity=severity, topic=topic, text=text)
+        self._noted += 1
+        cycle = self._view().cycle
+        self._notes.append(
+            Note(number=self._noted, at=self._now(), severity=severity, topic=topic, text=text, cycle=cycle)
+        )
 
     def _answer_draw(self, command: DrawRandom) -> RandomDrawn:
         return RandomDrawn(at=self._now(), name=command.name, value=self._draw(command.low, command.high))
@@ -493,4 +506,11 @@ def decided_by(spec: GroupActorSpec) -> DecidedBy:
         legs=spec.group.legs,
         instrument_id=spec.group.instrument_id,
         operator_state=spec.operator_state,
+    )
+
+
+def _is_routine(event: Event, commands: tuple[Command, ...]) -> bool:
+    """Say whether a step was a look at the legs that led to nothing: it happens every few seconds for hours."""
+    return isinstance(event, TimerFired | Observed) and all(
+        isinstance(command, Observe | SetTimer | CancelTimer) for command in commands
     )

@@ -11,8 +11,10 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from actors.actor import AccountStatus, GroupStatus, Histogram, Liveness
+from actors.notify.channel import ChannelHealth
 from actors.supervision.overview import AccountRow, ActorRow, GroupRow, Overview
 from strategies.domain.account import AccountMode
+from strategies.domain.ids import Timestamp
 from strategies.domain.order import Lane
 from strategies.machine import LegView, Outcome
 
@@ -70,10 +72,19 @@ class LaneOf:
     lane: Lane
 
 
+@dataclass(frozen=True)
+class ChannelAt:
+    """One channel of notifications at one moment, as a source."""
+
+    health: ChannelHealth
+    at: Timestamp
+
+
 _GROUP = ("group",)
 _LEG = ("group", "leg", "account")
 _ACCOUNT = ("account", "venue")
 _LANE = ("account", "venue", "lane")
+_CHANNEL = ("channel",)
 
 OUTCOMES = {Outcome.RUNNING: 0, Outcome.FINISHED: 1, Outcome.PARKED: 2}
 MODES = {AccountMode.DISARMED: 0, AccountMode.ARMED: 1, AccountMode.FROZEN: 2, AccountMode.STOPPED: 3}
@@ -105,6 +116,10 @@ def _lane(name: str, unit: str, text: str, read: Callable[[LaneOf], Number]) -> 
     return _metric(name, unit, _LANE, text, read)
 
 
+def _channel(name: str, unit: str, text: str, read: Callable[[ChannelAt], Number]) -> Metric[ChannelAt]:
+    return _metric(name, unit, _CHANNEL, text, read)
+
+
 def _reported(read: Callable[[GroupStatus], Number]) -> Callable[[GroupRow], Number]:
     return lambda row: None if row.status is None else read(row.status)
 
@@ -119,6 +134,10 @@ def _group_count(key: str) -> Callable[[GroupRow], Number]:
 
 def _account_count(key: str) -> Callable[[AccountRow], Number]:
     return _told(lambda status: status.counters.get(key, 0))
+
+
+def _own_count(key: str) -> Callable[[Overview], Number]:
+    return lambda seen: seen.counters.get(key, 0)
 
 
 def _up(actor: ActorRow) -> int:
@@ -155,6 +174,31 @@ SUPERVISOR: tuple[Metric[Overview], ...] = (
         lambda seen: seen.supervisor_epoch,
     ),
     _own("hedge_supervisor_spares", "1", "Warm processes that wait.", lambda seen: seen.spares),
+    _own(
+        "hedge_telemetry_bots_online",
+        "1",
+        "Bots that have not missed two of their own intervals.",
+        _own_count("telemetry_bots_online"),
+    ),
+    _own(
+        "hedge_telemetry_bots_offline",
+        "1",
+        "Bots that have; prune forgets them.",
+        _own_count("telemetry_bots_offline"),
+    ),
+    *(
+        _own(f"hedge_{key}_total", "1", text, _own_count(key))
+        for key, text in (
+            ("http_refused_host", "Requests refused because they named a host that is not us."),
+            ("http_refused_origin", "Writes refused because a page of somebody else sent them."),
+            ("http_refused_token", "Writes refused for a missing or wrong token."),
+            ("http_refused_request", "Requests refused because they were not what the endpoint takes."),
+            ("http_refused_state", "Requests that were understood and not possible as things were."),
+            ("telemetry_heartbeats", "Heartbeats taken, of ours and of other bots."),
+            ("telemetry_rounds", "Rounds of our own heartbeats that arrived."),
+            ("telemetry_failures", "Rounds of our own heartbeats of which some did not arrive."),
+        )
+    ),
 )
 
 GROUPS: tuple[Metric[GroupRow], ...] = (
@@ -315,6 +359,12 @@ ACCOUNTS: tuple[Metric[AccountRow], ...] = (
         _told(lambda status: max(status.stream_ages_s.values(), default=None)),
     ),
     _account(
+        "venue_stream_deaf",
+        "1",
+        "1 while the account's own stream cannot be relied on, so that no entry leaves.",
+        _told(lambda status: int(bool(status.deaf))),
+    ),
+    _account(
         "venue_clock_offset_seconds",
         "seconds",
         "The venue's clock minus ours.",
@@ -376,6 +426,28 @@ LANES: tuple[Metric[LaneOf], ...] = (
         "1",
         "Requests that the lane may still send now.",
         lambda source: source.status.budget_left.get(source.lane),
+    ),
+)
+
+CHANNELS: tuple[Metric[ChannelAt], ...] = (
+    _channel("hedge_notifier_sent_total", "1", "Messages that the channel took.", lambda source: source.health.sent),
+    _channel(
+        "hedge_notifier_failures_total", "1", "Attempts to deliver that failed.", lambda source: source.health.failures
+    ),
+    _channel(
+        "hedge_notifier_dropped_total",
+        "1",
+        "Messages that will never go out: the queue was full, or the channel takes them never.",
+        lambda source: source.health.dropped,
+    ),
+    _channel(
+        "hedge_notifier_waiting", "1", "Messages that wait for the channel.", lambda source: source.health.waiting
+    ),
+    _channel(
+        "hedge_notifier_failing_seconds",
+        "seconds",
+        "How long nothing has gone out although something was to; 0 = the last attempt succeeded.",
+        lambda source: _since(source.health.failing_since, source.at) or 0,
     ),
 )
 

@@ -20,6 +20,8 @@ _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?[0-9a-fA-F]{64,}(?![0-9A-Za-z])")
 # 32 bytes or more in padded base 64: a Backpack key, an Ed25519 signature.
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{42,}={1,2}(?![A-Za-z0-9+/=])")
+# A Telegram bot's token; it stands in every address of its API.
+_BOT_TOKEN = re.compile(r"(?<![0-9])\d{6,}:[A-Za-z0-9_-]{30,}(?![A-Za-z0-9_-])")
 _HASH = re.compile(r"hash[\"']?\s*[:=]\s*[\"']?$", re.IGNORECASE)
 _LOOK_BACK = 16
 """Characters before a hexadecimal string in which the word `hash` and its quotes fit."""
@@ -33,6 +35,7 @@ def redact_text(text: str) -> str:
     text = _NAMED_IN_TEXT.sub(lambda match: match["name"] + REDACTED, text)
     text = _BEARER.sub(lambda match: f"{match['name']} {REDACTED}", text)
     text = _JWT.sub(REDACTED, text)
+    text = _BOT_TOKEN.sub(REDACTED, text)
     text = _HEX.sub(_unless_hash, text)
     return _BASE64.sub(REDACTED, text)
 

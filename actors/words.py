@@ -47,11 +47,12 @@ def clock_of(at: Timestamp) -> str:
 
 def in_words(event: Event, commands: Sequence[Command]) -> str:
     """Return one line: time, what happened, what was decided."""
-    decided = "; ".join(filter(None, map(_command, commands)))
-    return f"{clock_of(event.at)} {_event(event)}" + (f" -> {decided}" if decided else "")
+    decided = "; ".join(filter(None, map(command_words, commands)))
+    return f"{clock_of(event.at)} {event_words(event)}" + (f" -> {decided}" if decided else "")
 
 
-def _event(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line a case is the shortest way to say it
+def event_words(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line a case is the shortest way to say it
+    """Say what happened."""
     match event:
         case Started(group=group):
             return f"group {group} started"
@@ -90,7 +91,8 @@ def _event(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line a ca
             return f"{account} is {mode}: {reason}"
 
 
-def _command(command: Command) -> str:  # noqa: PLR0911 - as above
+def command_words(command: Command) -> str:  # noqa: PLR0911 - as above
+    """Say what was decided; empty for what only concerns the group itself: looks and timers."""
     match command:
         case SubmitOrder(account=account, order=order):
             kind = "reduce-only " if order.reduce_only else ""

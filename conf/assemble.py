@@ -20,17 +20,18 @@ from conf.shape import Misfit, field_description, misfits, unknown_key
 from conf.sources import Written
 from strategies.domain.ids import AccountId, GroupId
 from strategies.domain.model import Value
+from strategies.plugins import BROKEN
 from strategies.registry import STRATEGIES
 from venues.registry import VENUES
 
 M = TypeVar("M", bound=BaseModel)
 
-_SECTIONS = ("live", "general", "supervisor", "simulator", "tuning", "venues", "accounts", "groups")
-_PLAIN_SECTIONS = ("general", "supervisor", "simulator", "tuning")
+PLAIN_SECTIONS = ("general", "supervisor", "notifications", "telemetry", "simulator", "tuning")
+_SECTIONS = ("live", *PLAIN_SECTIONS, "venues", "accounts", "groups")
 _PLACEHOLDER_URL = "http://127.0.0.1"
 """Stands for the simulator's address until the simulator has told it."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 """A name becomes part of files, order ids and metrics, so it is plain and at most 63 characters long."""
 
 
@@ -63,7 +64,7 @@ class Assembly:
             parts["live"] = live
         else:
             self.report(("live",), "must be true or false", "write live = true only if the venues are real")
-        for name in _PLAIN_SECTIONS:
+        for name in PLAIN_SECTIONS:
             if name not in self._written.tree:
                 continue
             section = self._plain_section(name)
@@ -77,9 +78,9 @@ class Assembly:
         return _absolute(Settings(**parts), self._directory)
 
     def _plain_section(self, name: str) -> BaseModel | None:
-        raw = self._written.tree[name]
+        raw = self._located(self._written.tree[name])
         if isinstance(raw, dict):
-            return self._section(_section_model(name), (name,), raw)
+            return self._section(section_model(name), (name,), raw)
         self.report((name,), "must be a table", f"write [{name}] and its keys below it")
         return None
 
@@ -140,8 +141,10 @@ class Assembly:
         written = raw.get("params", {})
         params: Value | None = None
         if strategy is None and "strategy" in raw:
+            broken = BROKEN.get(str(raw["strategy"]), "")
             remedy = unknown_key((str(raw["strategy"]),), STRATEGIES).remedy
-            self.report(("groups", group, "strategy"), "no such strategy", remedy)
+            remedy = "repair that package" if broken else remedy
+            self.report(("groups", group, "strategy"), broken or "no such strategy", remedy)
         elif strategy is not None and not isinstance(written, dict):
             self.report(path, "must be a table", f"write [{dotted(path)}] and the parameters below it")
         elif strategy is not None:
@@ -188,7 +191,7 @@ class Assembly:
         self.report(misfit.path, misfit.problem, misfit.remedy, known=misfit.known)
 
     def _check_name(self, path: Path) -> None:
-        if not _NAME.fullmatch(str(path[-1])):
+        if not NAME.fullmatch(str(path[-1])):
             self.report(path, "not a name", "use up to 63 letters, digits, - and _, the first a letter or a digit")
 
     def _table(self, name: str) -> Mapping[str, Any]:
@@ -220,7 +223,8 @@ class Assembly:
         return value
 
 
-def _section_model(name: str) -> type[BaseModel]:
+def section_model(name: str) -> type[BaseModel]:
+    """Return the model of a plain section of the settings."""
     annotation = Settings.model_fields[name].annotation
     options = [annotation, *getattr(annotation, "__args__", ())]
     return next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))

@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
+from actors.telemetry.heartbeat import BOT_NAME
+from actors.telemetry.own import GROUP_ROLE
 from conf.assemble import Assembly
 from conf.finding import Path
 from conf.schema import SIMULATOR_URL, GroupSettings, Settings, secret_references
 from conf.simulator import KEY_INDEX, SimulatorSettings
 from strategies.domain.ids import AccountId, GroupId
 from strategies.machine import GroupSpec
-from strategies.registry import STRATEGIES, Strategy
+from strategies.registry import STRATEGIES
+from strategies.strategy import Strategy
 from venues.lighter.config import LighterAccountConfig, LighterVenueConfig
 
 
@@ -27,6 +30,7 @@ def check(assembly: Assembly) -> None:
     _check_identities(assembly)
     _check_live(assembly)
     _check_simulator(assembly)
+    _check_bots(assembly)
 
 
 def _check_legs(assembly: Assembly, name: GroupId, group: GroupSettings) -> None:
@@ -180,6 +184,25 @@ def _check_simulator(assembly: Assembly) -> None:
         )
     for path, problem, remedy in _foreign_keys(settings, simulator):
         assembly.report(path, problem, remedy)
+
+
+def _check_bots(assembly: Assembly) -> None:
+    """Two bots of one name would take turns to be one; a listener refuses a name that it cannot write into a path."""
+    settings, owners = assembly.settings, dict[str, str]()
+    telemetry = settings.telemetry
+    if not telemetry.base_url or "telemetry" in assembly.broken_sections:
+        return
+    for name, group in settings.groups.items():
+        roles = {f"group {name}": GROUP_ROLE, **{f"{leg} of {name}": telemetry.role_of(leg) for leg in group.legs}}
+        for whose, role in roles.items():
+            bot = telemetry.bot_name(name, role)
+            other = owners.setdefault(bot, whose)
+            if not BOT_NAME.fullmatch(bot):
+                problem = f"{whose} would be called {bot!r}, which is no bot's name"
+                assembly.report(("telemetry", "bot"), problem, "use letters, digits, '.', '_' and '-'")
+            elif other != whose:
+                problem = f"{whose} and {other} would both be called {bot}"
+                assembly.report(("telemetry", "bot"), problem, "name {group} and {role} in it, and each role once")
 
 
 def _foreign_keys(settings: Settings, simulator: SimulatorSettings) -> Iterator[tuple[Path, str, str]]:

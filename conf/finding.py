@@ -89,5 +89,7 @@ def shown(path: Path, value: object, *, known: bool = True) -> str:
 
 
 def _names_a_secret(path: Path) -> bool:
+    if path[:2] == ("supervisor", "tokens"):
+        return True  # the key is somebody's name
     last = next((part for part in reversed(path) if isinstance(part, str)), "")
     return any(word in last.lower() for word in _SECRET_WORDS)

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 from actors.account.protection import Protection
 from actors.account.spec import AccountTuning
 from actors.journal.location import JournalUrl
+from actors.notify.settings import NotificationSettings
 from actors.supervision.settings import SupervisorConfig
+from actors.telemetry.settings import TelemetryConfig
 from conf.simulator import SimulatorSettings
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, GroupId, InstrumentId, LegName
@@ -127,6 +129,10 @@ class Settings(BaseModel):
     live: bool = Field(default=False, description="real venues may be named; trading also needs --live when starting")
     general: GeneralSettings = Field(default=GeneralSettings(), description="folders, journal, language")
     supervisor: SupervisorConfig = Field(default=SupervisorConfig(), description="what keeps everything alive")
+    notifications: NotificationSettings = Field(
+        default=NotificationSettings(), description="who is told what happens, and who may steer from there"
+    )
+    telemetry: TelemetryConfig = Field(default=TelemetryConfig(), description="heartbeats, of ours and of other bots")
     simulator: SimulatorSettings | None = Field(default=None, description="the venues that a paper deployment starts")
     tuning: AccountTuning = Field(default=AccountTuning(), description="waits and bounds of every account actor")
     venues: dict[str, VenueSettings] = Field(default={}, description="the venues, by name")

@@ -54,6 +54,7 @@ class LegView(Value):
     account: AccountId
     target: Decimal
     believed: Decimal
+    known: bool = Field(default=True, description="False = nothing has been learnt of the leg: `believed` says nothing")
     reported: Decimal | None = Field(description="the venue's last statement; None = none yet")
     reported_at: Timestamp | None = None
     in_flight: tuple[OrderId, ...] = ()

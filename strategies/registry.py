@@ -1,17 +1,11 @@
-"""The strategies there are, by the name that `groups.toml` calls them."""
+"""The strategies there are, by the name that `groups.toml` calls them: our own, and those of other packages."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from strategies.avellaneda_stoikov.params import AvellanedaStoikovParams
 from strategies.avellaneda_stoikov.policy import AvellanedaStoikov
-from strategies.desk.invariants import violations as desk_violations
-from strategies.desk.machine import Desk
-from strategies.desk.params import DeskParams
-from strategies.desk.policy import Policy
 from strategies.desk.quoting import MAIN
-from strategies.domain.ids import LegName
 from strategies.domain.model import Value
 from strategies.flatten.invariants import violations as flatten_violations
 from strategies.flatten.machine import Flatten
@@ -25,31 +19,18 @@ from strategies.liquidation_hedge.state import BALANCER, FIRST, SECOND
 from strategies.machine import GroupSpec, Machine, Violation
 from strategies.min_order.params import MinOrderParams
 from strategies.min_order.policy import MinOrder
+from strategies.plugins import discover
 from strategies.risk import Guarded, GuardedState, Limits
 from strategies.simple_hedge.params import SimpleHedgeParams
 from strategies.simple_hedge.policy import FOLLOW, LEAD, SimpleHedge
 from strategies.smoke_test.params import SmokeTestParams
 from strategies.smoke_test.policy import SmokeTest
+from strategies.strategy import Strategy, on_desk
 from strategies.trend_ladder.params import TrendLadderParams
 from strategies.trend_ladder.policy import TrendLadder
 
 FLATTEN = "flatten"
 """The strategy that gets a group out and does nothing else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Strategy:
-    """One strategy: what it is configured with, which legs it needs, and how a group of it is made."""
-
-    name: str
-    params_model: type[Value]
-    required_legs: tuple[LegName, ...]
-    optional_legs: tuple[LegName, ...] | None
-    """None = legs of any name."""
-    build: Callable[[GroupSpec, Any, Limits], Machine[Any]]
-    """Make a group's machine behind the gate. Raises ValueError when spec and strategy do not fit."""
-    violations: Callable[[Any, Any], tuple[Violation, ...]]
-    """Return what a state of such a machine, under these parameters, breaks of what must always hold."""
 
 
 def _liquidation_hedge_violations(state: GuardedState, params: LiquidationHedgeParams) -> tuple[Violation, ...]:
@@ -65,25 +46,6 @@ def _flatten(spec: GroupSpec, params: FlattenParams, _limits: Limits) -> Machine
     return Flatten(spec, params)
 
 
-def on_desk(
-    name: str, params_model: type[DeskParams], legs: tuple[LegName, ...] | None, make: Callable[[Any], Policy[Any]]
-) -> Strategy:
-    """Return a strategy whose policy, made of its parameters by `make`, works on the desk behind the gate.
-
-    `legs` None: legs of any name, one at least.
-    """
-
-    def build(spec: GroupSpec, params: Any, limits: Limits) -> Machine[Any]:
-        if legs is not None and set(spec.legs) != set(legs):
-            raise ValueError(f"legs must be {', '.join(legs)}, got {sorted(spec.legs)}")
-        return Guarded(Desk(spec, params, make(params)), limits)
-
-    def broken(state: GuardedState, params: Any) -> tuple[Violation, ...]:
-        return desk_violations(state.inner, make(params))
-
-    return Strategy(name, params_model, legs or (), None if legs is None else (), build, broken)
-
-
 STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy
     for strategy in (
@@ -94,6 +56,7 @@ STRATEGIES: dict[str, Strategy] = {
             optional_legs=(SECOND,),
             build=_liquidation_hedge,
             violations=_liquidation_hedge_violations,
+            rests_orders=False,
         ),
         Strategy(
             name=FLATTEN,
@@ -102,6 +65,7 @@ STRATEGIES: dict[str, Strategy] = {
             optional_legs=None,
             build=_flatten,
             violations=flatten_violations,
+            rests_orders=False,
         ),
         on_desk("min_order", MinOrderParams, None, MinOrder),
         on_desk("smoke_test", SmokeTestParams, None, SmokeTest),
@@ -111,6 +75,9 @@ STRATEGIES: dict[str, Strategy] = {
         on_desk("simple_hedge", SimpleHedgeParams, (LEAD, FOLLOW), SimpleHedge),
     )
 }
+
+
+STRATEGIES |= discover(STRATEGIES)
 
 
 def build_machine(strategy: str, spec: GroupSpec, params: Mapping[str, Any], limits: Mapping[str, Any]) -> Machine[Any]:

@@ -37,7 +37,8 @@ class Secret:
         raise TypeError("a secret does not leave its process")
 
 
-def _check_reference(reference: str) -> str:
+def check_reference(reference: str) -> str:
+    """Return `reference` when it is one. Raises ValueError otherwise; its text never repeats what was given."""
     scheme, _, rest = reference.partition(":")
     if scheme not in {"env", "file"} or not rest:
         # The text itself may be a key pasted by mistake, so it is not repeated.
@@ -45,7 +46,7 @@ def _check_reference(reference: str) -> str:
     return reference
 
 
-SecretRef = Annotated[str, AfterValidator(_check_reference)]
+SecretRef = Annotated[str, AfterValidator(check_reference)]
 """A checked reference to a secret."""
 
 
@@ -56,7 +57,7 @@ def resolve(reference: str) -> Secret:
         SecretMissingError: the variable is not set, the file cannot be read, or it is empty.
         ValueError: the text is not a reference.
     """
-    scheme, _, rest = _check_reference(reference).partition(":")
+    scheme, _, rest = check_reference(reference).partition(":")
     if scheme == "env":
         value = os.environ.get(rest, "").strip()
         if not value:

@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
@@ -270,7 +271,8 @@ class AccountActor:
         book, lookout = ledger.book, self._lookout
         wire = self._venue.status() if self._venue is not None and lookout is not None else _NOTHING_HEARD
         in_flight = book.moving()
-        reported = lookout.reported if lookout is not None else None
+        reported = lookout.details if lookout is not None else None
+        held = book.state.positions.get(self._instrument_id)
         balance = self._balance
         counters = dict(self._meter.counters)
         counters["reconnects"] = wire.reconnects
@@ -293,12 +295,19 @@ class AccountActor:
             too_old=dict(lookout.old.named) if lookout is not None else {},
             queue_length=self._submission.lengths() if self._submission is not None else {},
             stream_ages_s=wire.stream_ages_s,
+            deaf=wire.deaf,
             clock_offset_s=wire.clock_offset_s,
             budget_left=wire.budget_left,
             equity=balance.equity if balance is not None else None,
             available=balance.available if balance is not None else None,
             maintenance_margin=balance.maintenance_margin if balance is not None else None,
             liquidation_price=reported.liquidation_price if reported is not None else None,
+            balance_at=balance.at if balance is not None else None,
+            liquidating=balance.liquidating if balance is not None else None,
+            unrealized=_of_held(reported, lambda position: position.unrealized),
+            funding=_of_held(reported, lambda position: position.funding),
+            realized=held.realized if held is not None else None,
+            fees=held.fees if held is not None else None,
             counters=counters,
             histograms=self._meter.histograms(),
             loop_lag_s=self._lag_s,
@@ -466,6 +475,13 @@ class AccountActor:
             planned = loop.time() + _LAG_PERIOD_S
             await asyncio.sleep(_LAG_PERIOD_S)
             self._lag_s = max(0.0, loop.time() - planned)
+
+
+def _of_held(reported: ReportedPosition | None, read: Callable[[ReportedPosition], Decimal | None]) -> Decimal | None:
+    """Return an amount of the position that is held; where nothing is held, by the venue's word, it is zero."""
+    if reported is None:
+        return None
+    return read(reported) if reported.quantity != 0 else Decimal(0)
 
 
 async def _within(seconds: float, ask: Callable[[], Awaitable[T]]) -> T:

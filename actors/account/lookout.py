@@ -93,7 +93,20 @@ class Lookout:
         self._reconcile_wanted = asyncio.Event()
         self._stirred = asyncio.Event()
         self.reported: ReportedPosition | None = None
+        self._asked: ReportedPosition | None = None
+        """The last statement that was asked for: streams leave out some of it."""
         self.reconciled_at: Timestamp | None = None
+
+    @property
+    def details(self) -> ReportedPosition | None:
+        """Return the last statement; what streams leave out comes from the last one asked for of the same position."""
+        latest, asked = self.reported, self._asked
+        if latest is None or asked is None or latest is asked:
+            return latest
+        if (latest.quantity, latest.entry_price) != (asked.quantity, asked.entry_price):
+            return latest
+        kept = asked.model_copy(update={"at": latest.at})
+        return kept if latest.unrealized is None else kept.model_copy(update={"unrealized": latest.unrealized})
 
     # --- loops --------------------------------------------------------------------------------------------------
 
@@ -191,7 +204,7 @@ class Lookout:
         facts_before = book.state.fact_seq
         settled_before = book.settled(self._instrument_id)
         statement = await self._venue.position(self._instrument_id)
-        self.reported = statement
+        self.reported = self._asked = statement
         believed = self._ledger.book.believed(self._instrument_id)
         settled = settled_before and book.settled(self._instrument_id) and book.state.fact_seq == facts_before
         if settled and statement.quantity != believed:

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 
 import structlog
 
-from actors.clock import wall_now
 from actors.journal.protocol import JournalError
+from actors.notify.notifier import Notifier
+from actors.notify.steering import by_press
+from actors.operator.desk import Desk
 from actors.operator.simulator import Simulator
 from actors.operator.terminal import Terminal
 from actors.supervision import ending
-from actors.supervision.overview import Overview, overview
+from actors.supervision.overview import Overview
 from actors.supervision.settings import OnInterrupt, SupervisorConfig
 from actors.supervision.supervision import Supervision
 from actors.tasks import Tasks
@@ -77,18 +79,23 @@ class Session:
         *,
         server: StatusServer,
         terminal: Terminal,
+        notifier: Notifier,
         simulator: Simulator | None,
         until_done: bool,
         interrupts: Interrupts,
+        desk: Desk,
     ) -> None:
         """Wire the parts; `interrupts` are heard already."""
         self._supervision = supervision
         self._config = config
         self._server = server
         self._terminal = terminal
+        self._notifier = notifier
         self._simulator = simulator
         self._until_done = until_done
         self._interrupts = interrupts
+        self._desk = desk
+        self._said: list[str] = []
         self._tasks = Tasks("session", _complain)
         self._show = Tasks("terminal", _complain)
 
@@ -100,7 +107,9 @@ class Session:
         """
         await self._supervision.start()
         try:
-            await self._server.serve(self._look)
+            await self._server.serve(self._look, self._desk.parts(self._supervision), self._desk.guard)
+            self._desk.open(self._supervision, self._server.url, self._tasks)
+            self._notifier.start(self._look, by_press(self._supervision))
             self._show.start("terminal", self._terminal.show(self._look, self._footer()))
             if self._simulator is not None:
                 self._tasks.start("simulator", self._simulator.keep(self._supervision.notice))
@@ -160,21 +169,27 @@ class Session:
             self._say(line)
 
     async def _close(self) -> None:
+        await self._notifier.hush()
         if self._supervision.taken_over:
             await self._supervision.abandon()
         else:
             for line in await self._supervision.stop():
                 self._say(line)
+        await self._notifier.close(self._said)
         await self._show.close()
         await self._tasks.close()
+        await self._desk.close()
         await self._server.close()
 
     def _say(self, text: str) -> None:
         _log.info("said", text=text)
+        self._said.append(text)
         self._terminal.say(text)
 
     def _look(self) -> Overview:
-        return overview(self._supervision, wall_now())
+        seen = self._desk.look(self._supervision)
+        counters = seen.counters | {"telegram_refused": self._notifier.refused}
+        return seen.model_copy(update={"channels": self._notifier.health(), "counters": counters})
 
     def _footer(self) -> tuple[str, ...]:
         what = {
@@ -182,6 +197,8 @@ class Session:
             OnInterrupt.KEEP: "Ctrl-C ends and keeps every position",
         }[self._config.on_interrupt]
         return (
+            f"Dashboard: {self._server.url}/",
             f"Metrics: {self._server.url}/metrics   Status: {self._server.url}/api/groups",
+            f"What changes something asks for the token in {self._desk.token_at}",
             f"{what} (supervisor.on_interrupt = {self._config.on_interrupt}).",
         )

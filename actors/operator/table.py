@@ -20,7 +20,7 @@ _NOTICES = 3
 """Latest notices below the table; the status page has more."""
 _UNKNOWN = "?"
 """Shown where nothing has been reported: no answer is not zero."""
-_TABLE_FROM = 130
+TABLE_FROM = 130
 """Columns of a terminal from which on a table needs to break no word; below, each group gets lines of its own."""
 _INDENT = 2
 _COLUMNS = (
@@ -47,7 +47,7 @@ class Picture:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the groups, then what else has to be said."""
-        if options.max_width >= _TABLE_FROM:
+        if options.max_width >= TABLE_FROM:
             yield _table(self._seen)
         else:
             yield from _cards(self._seen)

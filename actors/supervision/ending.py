@@ -31,7 +31,8 @@ async def unwind(supervision: Supervision, timeout_s: float, enough: asyncio.Eve
         One sentence a group: what was done, or what is still open.
     """
     groups = supervision.groups
-    await supervision.note(UNWINDING, {"groups": sorted(groups)})
+    before = {name: keeper.last_word or "" for name, keeper in groups.items()}
+    await supervision.note(UNWINDING, {"groups": sorted(groups), "before": before})
     for keeper in groups.values():
         if not keeper.taken and (not keeper.over or open_now(keeper)):
             keeper.tell(

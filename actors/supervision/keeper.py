@@ -6,6 +6,7 @@ The order never changes: the old process is confirmed gone, the epoch is raised 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -108,6 +109,7 @@ class Keeper(ABC):
         self._escalated = False
         self._claimed: int | None = None
         """Epoch of the latest incarnation that is known; None = none was."""
+        self._hurry = asyncio.Event()
         self._successor: Wish | None = None
         """What lives next in place of what has lived so far; None = the same."""
         self._disk_retry_s = _DISK_RETRY_S
@@ -115,6 +117,8 @@ class Keeper(ABC):
         """Whether the incarnation could not start for want of a disk, which says nothing against it."""
         self._replace = ""
         """Why the living incarnation has to make room; empty = it has not."""
+        self._asked = False
+        """Whether it makes room because a person wants it: nothing is held against it."""
 
     @property
     def coming(self) -> Wish:
@@ -173,7 +177,8 @@ class Keeper(ABC):
         return self.parting
 
     async def _next_life(self) -> None:
-        if self.life.deaths and self._successor is None:
+        asked, self._asked = self._asked, False
+        if self.life.deaths and self._successor is None and not asked:
             await self._wait_for_turn()
             if self._stopping.is_set() or self.life.gave_up:
                 return
@@ -212,6 +217,7 @@ class Keeper(ABC):
         """Let the successor's life begin without the faults of what was before it."""
         if self._successor is not None:
             self.wish, self._successor = self._successor, None
+            self._replace = ""
             self.life.deaths = []
             self._escalated, self._claimed = False, None
 
@@ -228,6 +234,21 @@ class Keeper(ABC):
         self.give_way(holder)
         await self._given_away(holder)
         return True
+
+    def replace(self, reason: str) -> None:
+        """Let a successor take the place of what lives now, because a person wants it."""
+        self._replace, self._asked = reason, True
+        self._hurry.set()
+
+    def change(self, wish: Wish) -> None:
+        """Let an actor with other settings take the place of this one."""
+        self._successor = wish
+        self.replace("its settings have changed")
+
+    @property
+    def ended(self) -> bool:
+        """Say whether nothing is kept alive any more."""
+        return self._over.is_set()
 
     def give_way(self, holder: str) -> None:
         """Start no successor any more: a panic, `holder`, acts now."""
@@ -289,8 +310,8 @@ class Keeper(ABC):
             for each in (watch, look, stop):
                 each.cancel()
             await asyncio.gather(watch, look, stop, return_exceptions=True)
+        self._died(reason, blameless=link.fallen or self._excused or (self._asked and reason == self._replace))
         self._replace = ""
-        self._died(reason, blameless=link.fallen or self._excused)
         self.link = None
         self.life.place = None
         await self._bury(link)
@@ -325,7 +346,14 @@ class Keeper(ABC):
                     self.life.liveness = Liveness.SILENT
                 if missed >= SILENT_AFTER:
                     return f"silent: {error}"
-            await asyncio.sleep(LOOK_EVERY_S if settled else LOOK_EVERY_STARTING_S)
+            await self._pause(LOOK_EVERY_S if settled else LOOK_EVERY_STARTING_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for the next look, or for whoever is in a hurry."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        self._hurry.clear()
 
     def _hear(self, pulse: Pulse, started_at: Timestamp) -> str:
         """Take note of a sign of life; return what is wrong with it."""

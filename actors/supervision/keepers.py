@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
+from pydantic import Field
 
-from actors.actor import AccountStatus, ActorUnreachableError, GroupStatus
+from actors.actor import AccountStatus, ActorUnreachableError, GroupStatus, Liveness
 from actors.hosting.protocol import ActorKind, HostLink, Place
 from actors.journal.protocol import JournalError
 from actors.restart import RestartPolicy
-from actors.supervision.desired import AccountWish, GroupWish
+from actors.supervision.desired import AccountWish, GroupWish, Wish
 from actors.supervision.flatness import open_legs
 from actors.supervision.keeper import Keeper, Office
 from actors.supervision.takeover import has_ended
@@ -46,6 +47,7 @@ class Order(Value):
     state: OperatorState
     by: str
     reason: str
+    press: int = Field(default=0, description="number of the press that it comes from; 0 = nobody pressed")
 
 
 class AccountKeeper(Keeper):
@@ -125,10 +127,12 @@ class GroupKeeper(Keeper):
         on_parking: Callable[["GroupKeeper", str], Awaitable[None]],
         on_parked: Callable[["GroupKeeper"], None],
         on_taken: Callable[[Keeper, str], Awaitable[None]],
+        on_told: Callable[[Order], Awaitable[None]],
     ) -> None:
         """See `Keeper`. `places` tells where accounts live now.
 
-        `on_parking` hears why a group is given up, `on_parked` that it is out, `on_taken` of a panic.
+        `on_parking` hears why a group is given up, `on_parked` that it is out, `on_taken` of a panic, `on_told` of a
+        press that the group has journaled.
         """
         super().__init__(wish, policy, office)
         self.group_wish = wish
@@ -140,11 +144,13 @@ class GroupKeeper(Keeper):
         self.taken = ""
         """Which panic has taken the group over; empty = none."""
         self._orders: list[Order] = []
+        self._delivering = asyncio.Lock()
         self._told: dict[AccountId, Place] = {}
         self._known_places = places
         self._on_parking = on_parking
         self._on_parked = on_parked
         self._on_taken = on_taken
+        self._on_told = on_told
         self._way_out = False
         self._flattens = 0
 
@@ -160,6 +166,40 @@ class GroupKeeper(Keeper):
         if told in (OperatorState.RUN, OperatorState.PAUSE) and not self._orders:
             self.tell(Order(state=OperatorState.REDUCE, by=BY_SUPERVISOR, reason=reason))
 
+    @property
+    def last_word(self) -> OperatorState | None:
+        """Return what the group has been told last, also when it has not heard it yet; None = nobody knows."""
+        if self._orders:
+            return self._orders[-1].state
+        return None if self.status is None else self.status.view.operator_state
+
+    def has_to_tell(self, order: Order) -> bool:
+        """Say whether the group has not journaled `order` yet."""
+        return any(each is order for each in self._orders)
+
+    async def deliver(self) -> None:
+        """Bring what the group has to be told now, and hear what it has made of it; without a group, do nothing.
+
+        Raises:
+            ActorUnreachableError: it stays to be told.
+        """
+        link = self.link
+        if link is not None and self.life.liveness is not Liveness.STARTING:
+            await self._deliver(link)
+            self.status = await link.group.status()
+
+    async def repeat(self, by: str, reason: str) -> None:
+        """Have the group journal once more what it has been told, signed by somebody else.
+
+        Raises:
+            ActorUnreachableError: it may or may not have been journaled.
+        """
+        link = self.link
+        if link is not None:
+            async with self._delivering:
+                state = (await link.group.status()).view.operator_state
+                await link.group.operate(state, by, reason)
+
     def park(self, reason: str) -> None:
         """Flatten for good. Repeating it changes nothing."""
         if not self.parking:
@@ -172,6 +212,14 @@ class GroupKeeper(Keeper):
         if not self._way_out:
             self._way_out = True
             self._successor = self.group_wish.way_out()
+
+    def change(self, wish: Wish) -> None:
+        """See `Keeper.change`. A group that is on its way out goes on with that; released, it has the new settings."""
+        if not isinstance(wish, GroupWish):
+            raise TypeError("a group's keeper keeps a group")
+        self.group_wish = wish
+        if not self.parking:
+            super().change(wish)
 
     @property
     def coming_group(self) -> GroupWish:
@@ -258,15 +306,21 @@ class GroupKeeper(Keeper):
 
     async def _visit(self, link: HostLink) -> bool:
         await self.tell_places()
-        while self._orders:
-            order = self._orders[0]
-            await link.group.operate(order.state, order.by, order.reason)
-            self._orders.pop(0)
+        await self._deliver(link)
         self.status = await link.group.status()
         await self._look_at_stop(self.status)
         if self.parking and not self.parked:
             self._look_at_parking(self.status)
         return True
+
+    async def _deliver(self, link: HostLink) -> None:
+        async with self._delivering:
+            while self._orders:
+                order = self._orders[0]
+                await link.group.operate(order.state, order.by, order.reason)
+                self._orders.pop(0)
+                if order.press:
+                    await self._on_told(order)
 
     async def _look_at_stop(self, status: GroupStatus) -> None:
         """A group that decides no more cannot flatten itself: the way out takes its place."""

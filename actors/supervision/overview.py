@@ -1,9 +1,12 @@
 """Everything that is known at one moment, as one value: what the metrics, the pages and the table show."""
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from actors.actor import AccountStatus, GroupStatus, Liveness
 from actors.hosting.protocol import ActorKind, Place
+from actors.notify.channel import ChannelHealth
 from actors.supervision.keeper import Keeper
 from actors.supervision.supervision import Supervision
 from strategies.domain.account import AccountMode
@@ -57,6 +60,9 @@ class Overview(Value):
     groups: dict[GroupId, GroupRow]
     accounts: dict[AccountId, AccountRow]
     notices: tuple[str, ...]
+    noticed: int = Field(default=0, ge=0, description="how many notices there have been; the last of them are above")
+    channels: tuple[ChannelHealth, ...] = Field(default=(), description="how each channel of notifications stands")
+    counters: dict[str, int] = Field(default={}, description="the supervisor's own counts, see actors/metrics.py")
 
     def not_ready(self) -> tuple[str, ...]:
         """Say, one sentence each, who does not live or may not act yet; empty = everything is ready."""
@@ -76,8 +82,8 @@ class Overview(Value):
         return absent + unarmed
 
 
-def overview(supervision: Supervision, at: Timestamp) -> Overview:
-    """Take the picture."""
+def overview(supervision: Supervision, at: Timestamp, counters: Mapping[str, int] | None = None) -> Overview:
+    """Take the picture; `counters` are what the supervisor's process has counted."""
     return Overview(
         at=at,
         supervisor_epoch=supervision.epoch,
@@ -99,6 +105,8 @@ def overview(supervision: Supervision, at: Timestamp) -> Overview:
             for name, keeper in supervision.accounts.items()
         },
         notices=tuple(supervision.notices),
+        noticed=supervision.noticed,
+        counters=dict(counters or {}),
     )
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from actors.restart import RestartPolicy
 from strategies.domain.model import Value
+from venues.secrets import SecretRef
 
 
 class OnInterrupt(StrEnum):
@@ -22,9 +23,22 @@ class SupervisorConfig(Value):
 
     host: str = Field(
         default="127.0.0.1",
-        description="address of /metrics and the status pages; loopback, because nothing on them asks for a password",
+        description="address of everything served; loopback, because reading asks for no token",
     )
     port: int = Field(default=9464, ge=0, le=65535, description="port of the same; 0 = any free one (it is printed)")
+    names: tuple[str, ...] = Field(
+        default=(),
+        description="host names that the pages are reached by besides localhost and IP addresses; another is refused",
+    )
+    token: SecretRef | None = Field(
+        default=None,
+        description="what opens everything that writes, env:NAME or file:PATH; absent = the supervisor makes one and "
+        "keeps it in operator.token in state_dir, readable by its own user only",
+    )
+    tokens: dict[str, SecretRef] = Field(
+        default={},
+        description="further tokens, by the name that a group's journal signs their presses with; one a person",
+    )
     on_interrupt: OnInterrupt = Field(
         default=OnInterrupt.KEEP,
         description="what Ctrl-C and SIGTERM do: `unwind` flattens every group first, `keep` leaves positions open",

@@ -2,22 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import structlog
 
 from actors.actor import ActorUnreachableError
 from actors.hosting.protocol import HostLink, Hosts, HostsUnavailableError, Place
 from actors.journal.protocol import Entry, Journal, JournalError, JournalStore, StaleEpochError
-from actors.supervision.desired import Desired, Found, Plan, plan
+from actors.supervision.change import Change
+from actors.supervision.desired import AccountWish, Desired, Found, GroupWish, Plan, plan
 from actors.supervision.disk import DiskWatch
 from actors.supervision.keeper import Chance, Keeper, Office
 from actors.supervision.keepers import AccountKeeper, GroupKeeper, Order, deliver_places
-from actors.supervision.past import PARKING, RELEASED, recall
+from actors.supervision.past import DELIVERED, PARKING, RELEASED, RELOADED, recall
 from actors.supervision.settings import SupervisorConfig
 from actors.supervision.spares import Spares
 from actors.supervision.takeover import is_panic
 from actors.tasks import Tasks
+from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, GroupId, Timestamp
 
 STREAM = "supervisor"
@@ -30,6 +33,10 @@ _SETTLE_POLL_S = 0.2
 """How often it is looked whether everybody has come up, before spares are made."""
 _RENEW_RETRY_S = 2.0
 """Wait before Ray is started or looked for again: nothing of ours lives meanwhile, and positions may be open."""
+
+N = TypeVar("N", AccountId, GroupId)
+K = TypeVar("K", AccountKeeper, GroupKeeper)
+W = TypeVar("W", AccountWish, GroupWish)
 
 _log = structlog.get_logger(__name__)
 
@@ -89,6 +96,7 @@ class Supervision:
         self._frozen_told: dict[AccountId, str] = {}
         self.config = config
         self.notices: list[str] = []
+        self.noticed = 0
         self.epoch = 0
         self.taken_over = False
         self.beat_at = now()
@@ -102,8 +110,9 @@ class Supervision:
         self._tasks = Tasks("supervisor", self._task_failed)
         self._failed: asyncio.Future[str] | None = None
         self._given_away: list[GroupKeeper] = []
+        self._presses = 0
         self.spares = Spares(hosts, config.spares, self._tasks)
-        office = Office(
+        self._office = Office(
             spares=self.spares,
             store=store,
             holder=holder,
@@ -115,31 +124,32 @@ class Supervision:
             stop_timeout_s=config.stop_timeout_s,
             disk=DiskWatch(self.notice),
         )
-        self.accounts: dict[AccountId, AccountKeeper] = {
-            account: AccountKeeper(
-                wish,
-                config.accounts,
-                office,
-                on_up=self._account_up,
-                on_escalation=self._account_escalated,
-                still_needed=self._account_needed,
-                on_taken=self._taken_over,
-                on_frozen=self._account_frozen,
-            )
-            for account, wish in desired.accounts.items()
-        }
-        self.groups: dict[GroupId, GroupKeeper] = {
-            group: GroupKeeper(
-                wish,
-                config.groups,
-                office,
-                places=self.places,
-                on_parking=self._group_parking,
-                on_parked=self._group_parked,
-                on_taken=self._taken_over,
-            )
-            for group, wish in desired.groups.items()
-        }
+        self.accounts = {account: self._account_keeper(wish) for account, wish in desired.accounts.items()}
+        self.groups = {group: self._group_keeper(wish) for group, wish in desired.groups.items()}
+
+    def _account_keeper(self, wish: AccountWish) -> AccountKeeper:
+        return AccountKeeper(
+            wish,
+            self.config.accounts,
+            self._office,
+            on_up=self._account_up,
+            on_escalation=self._account_escalated,
+            still_needed=self._account_needed,
+            on_taken=self._taken_over,
+            on_frozen=self._account_frozen,
+        )
+
+    def _group_keeper(self, wish: GroupWish) -> GroupKeeper:
+        return GroupKeeper(
+            wish,
+            self.config.groups,
+            self._office,
+            places=self.places,
+            on_parking=self._group_parking,
+            on_parked=self._group_parked,
+            on_taken=self._taken_over,
+            on_told=self._press_told,
+        )
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -183,6 +193,48 @@ class Supervision:
         if self._journal is not None:
             await self._journal.close()
 
+    @property
+    def desired(self) -> Desired:
+        """Return what is kept alive."""
+        return self._desired
+
+    async def apply(self, wanted: Desired, changed: Change, by: str) -> None:
+        """Go over to other wishes; whoever `changed` does not name is not touched.
+
+        Raises:
+            JournalError: it cannot be written down; nothing was changed.
+        """
+        await self.record(RELOADED, {"by": by, "change": changed.model_dump(mode="json")})
+        self._desired = wanted
+        ended: list[Keeper] = [self.groups.pop(name) for name in changed.removed_groups]
+        await self._end(ended)
+        await self._end([self.accounts.pop(name) for name in changed.removed_accounts])
+        for account in changed.changed_accounts:
+            self._renew(self.accounts, account, wanted.accounts[account], self._account_keeper)
+        for account in changed.added_accounts:
+            self._start_keeping(self.accounts, account, self._account_keeper(wanted.accounts[account]))
+        for group in changed.changed_groups:
+            self._renew(self.groups, group, wanted.groups[group], self._group_keeper)
+        for group in changed.added_groups:
+            self._start_keeping(self.groups, group, self._group_keeper(wanted.groups[group]))
+
+    async def _end(self, keepers: Sequence[Keeper]) -> None:
+        for words in await asyncio.gather(*(keeper.stop() for keeper in keepers)):
+            if words:
+                self.notice(words)
+
+    def _renew(self, kept: dict[N, K], name: N, wish: W, make: Callable[[W], K]) -> None:
+        """Give one actor other settings; one that was given up is begun anew, unless it is parked."""
+        keeper = kept[name]
+        if keeper.ended and not (isinstance(keeper, GroupKeeper) and keeper.parking):
+            self._start_keeping(kept, name, make(wish))
+        else:
+            keeper.change(wish)
+
+    def _start_keeping(self, kept: dict[N, K], name: N, keeper: K) -> None:
+        kept[name] = keeper
+        self._tasks.start(keeper.coming.stream, keeper.run())
+
     async def failure(self) -> str:
         """Wait until the supervisor itself cannot go on; return why."""
         if self._failed is None:
@@ -198,6 +250,11 @@ class Supervision:
     def tell(self, group: GroupId, order: Order) -> None:
         """Bring a word to one group, now or as soon as it lives."""
         self.groups[group].tell(order)
+
+    def next_press(self) -> int:
+        """Return the number of a new press; numbers rise over the life of the journal."""
+        self._presses += 1
+        return self._presses
 
     async def record(self, kind: str, body: Mapping[str, object]) -> None:
         """Write into the supervisor's own stream.
@@ -224,6 +281,7 @@ class Supervision:
     def notice(self, text: str) -> None:
         """Tell the operator: critical, and to be seen on the status pages, too."""
         self.notices = [*self.notices[-_NOTICES_KEPT:], text]
+        self.noticed += 1
         _log.critical("notice", text=text)
 
     # --- start ----------------------------------------------------------------------------------------------------
@@ -241,9 +299,10 @@ class Supervision:
             self.groups[group].take_way_out(taken[group])
             await self._note_parking(group, taken[group])
         released = sorted(name for name in self.groups if name in self._release)
-        back = sorted((past.unwound - set(past.parked) - set(released)) & self.groups.keys())
+        back = sorted((past.unwound.keys() - set(past.parked) - set(released)) & self.groups.keys())
         for name in back:
-            state = self.groups[name].group_wish.operator_state
+            before = past.unwound[name]
+            state = OperatorState(before) if before else self.groups[name].group_wish.operator_state
             self.groups[name].tell(Order(state=state, by="config", reason="flattened before; to go on now"))
         accounts = self._release_accounts()
         if back or released or accounts:
@@ -254,6 +313,10 @@ class Supervision:
             state = self.groups[name].group_wish.operator_state
             # Signed as the operator: this word also brings back a group that has parked itself.
             self.groups[name].tell(Order(state=state, by=f"operator:{self._released_by}", reason="released"))
+        self._presses = past.presses
+        for name, written in past.untold.items():
+            if name in self.groups and not self.groups[name].parking:
+                self.groups[name].tell(Order.model_validate(written))
 
     def _release_accounts(self) -> list[AccountId]:
         """Let every account go on that was named, or whose group was; return them."""
@@ -340,6 +403,13 @@ class Supervision:
                 group.give_way(holder)
                 await self._note_parking(group.group_wish.group, f"taken over by {holder}")
                 self.notice(f"Group {group.wish.name} is taken over by {holder}, and parked: its actors stay down.")
+
+    async def _press_told(self, order: Order) -> None:
+        try:
+            await self.note(DELIVERED, {"presses": [order.press]})
+        except StaleEpochError as error:
+            # Whoever has taken over tells the group again, which changes nothing; our own end comes by the beat.
+            _log.warning("delivery_not_noted", press=order.press, error=str(error))
 
     async def _note_parking(self, group: GroupId, reason: str) -> None:
         await self.note(PARKING, {"group": group, "reason": reason})

@@ -11,11 +11,13 @@ from actors.actor import Histogram
 from actors.metrics import (
     ACCOUNT_HISTOGRAMS,
     ACCOUNTS,
+    CHANNELS,
     GROUP_HISTOGRAMS,
     GROUPS,
     LANES,
     LEGS,
     SUPERVISOR,
+    ChannelAt,
     HistogramMetric,
     LaneOf,
     Leg,
@@ -48,6 +50,7 @@ class OverviewCollector(Collector):
         yield from _families(LEGS, list(_legs(seen)))
         yield from _families(ACCOUNTS, accounts)
         yield from _families(LANES, list(_lanes(seen)))
+        yield from _families(CHANNELS, [((each.name,), ChannelAt(each, seen.at)) for each in seen.channels])
         for histogram in GROUP_HISTOGRAMS:
             reports = [(labels, row.status.histograms) for labels, row in groups if row.status is not None]
             yield _histogram(histogram, reports)

@@ -1,21 +1,49 @@
-"""The HTTP endpoints of the supervisor. They read; nothing here changes anything."""
+"""The supervisor's HTTP server: what is known, and the parts that do something, each in a file of its own."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
+import structlog
 from aiohttp import web
 
 from actors.supervision.overview import Overview
+from actors.tasks import Tasks
+from actors.web.body import BODY_LIMIT
 from actors.web.exposition import render
+from actors.web.guard import Guard
+from actors.web.idle import IdleConnections
+from actors.web.protocol_log import protocol_logger
+from actors.web.tokens import Tokens
 
 _STALE_AFTER_S = 10.0
 """Actors report about once a second; ten seconds without a turn of our own loop is a supervisor that hangs."""
 _MS = 1000
+_KEEP_ALIVE_S = 30.0
+"""An idle connection is closed after this: a page asks every second or two, Prometheus four times a minute."""
+_LINGER_S = 1.0
+"""How long the rest of a body is read that was answered before its end: on a near network that is much."""
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+"""On every answer that does not say otherwise: no page of somebody else may frame our buttons, nothing is kept."""
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+_log = structlog.get_logger(__name__)
 
 
 class PortInUseError(Exception):
     """Somebody else listens where we are to listen."""
+
+
+class Part(Protocol):
+    """Some endpoints that belong together."""
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """Return them."""
 
 
 class StatusServer:
@@ -28,11 +56,14 @@ class StatusServer:
         self._port = port
         self._socket: socket.socket | None = None
         self._runner: web.AppRunner | None = None
+        self._idle = IdleConnections()
+        self._tasks = Tasks("web", _complain)
 
     @property
     def url(self) -> str:
         """Return the address, with the port that was really taken."""
-        return f"http://{self._host}:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
 
     def bind(self) -> None:
         """Take the port, so that a taken one is known before anything is started.
@@ -48,38 +79,50 @@ class StatusServer:
             raise PortInUseError(f"{self._host}:{self._port}: {error.strerror or error}") from error
         self._port = self._socket.getsockname()[1]
 
-    async def serve(self, look: Callable[[], Overview]) -> None:
-        """Answer with pictures taken with `look`. Raises RuntimeError before `bind`."""
+    async def serve(self, look: Callable[[], Overview], parts: Iterable[Part] = (), guard: Guard | None = None) -> None:
+        """Answer with pictures taken with `look`, and with what `parts` do; without a guard nobody may write.
+
+        Raises RuntimeError before `bind`.
+        """
         if self._socket is None:
             raise RuntimeError("bind comes before serve")
         self._look = look
-        application = web.Application()
+        door = guard or Guard(Tokens({}))
+        application = web.Application(middlewares=[self._idle.note, door.stand], client_max_size=BODY_LIMIT)
+        application.on_response_prepare.append(_add_headers)
         application.add_routes(
             [
-                web.get("/", self._index),
                 web.get("/metrics", self._metrics),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
                 web.get("/api/groups", self._groups),
+                *(route for part in parts for route in part.routes()),
             ]
         )
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(
+            application,
+            access_log=None,
+            logger=protocol_logger(door.meter),
+            shutdown_timeout=1.0,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            lingering_time=_LINGER_S,
+            auto_decompress=False,  # nobody packs a heartbeat, and a small body must not become a large one
+        )
         await runner.setup()
         await web.SockSite(runner, self._socket).start()
         self._runner = runner
+        if runner.server is not None:
+            self._tasks.start("idle", self._idle.keep_few(runner.server))
 
     async def close(self) -> None:
         """Listen no more. May be called twice."""
+        await self._tasks.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-
-    async def _index(self, _request: web.Request) -> web.Response:
-        lines = ("<title>Hedgevisor</title><h1>Hedgevisor</h1><ul>", *map(_item, _PAGES), "</ul>")
-        return web.Response(text="<!doctype html>" + "".join(lines), content_type="text/html")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=render(self._look), headers={"Content-Type": _PROMETHEUS})
@@ -102,18 +145,14 @@ class StatusServer:
         return web.Response(body=self._look().model_dump_json().encode(), content_type="application/json")
 
 
-_PAGES = (
-    ("/metrics", "numbers for Prometheus"),
-    ("/api/groups", "every group and account, as JSON"),
-    ("/healthz", "does the supervisor live"),
-    ("/readyz", "does everything live"),
-)
+async def _add_headers(_request: web.Request, answer: web.StreamResponse) -> None:
+    for name, value in _HEADERS.items():
+        answer.headers.setdefault(name, value)
+
+
+def _complain(task: str, error: BaseException) -> None:
+    _log.error("web_task_failed", task=task, error=repr(error))
 
 
 def _nothing_yet() -> Overview:
     raise RuntimeError("serve says what is to be shown")
-
-
-def _item(page: tuple[str, str]) -> str:
-    path, text = page
-    return f'<li><a href="{path}">{path}</a>: {text}</li>'

@@ -33,6 +33,10 @@ class ReportedPosition(Value):
     entry_price: Decimal = Field(ge=0, description="USD; 0 when flat")
     liquidation_price: Decimal | None = Field(default=None, description="USD; None = the venue did not say")
     unrealized: Decimal | None = Field(default=None, description="USD")
+    funding: Decimal | None = Field(
+        default=None,
+        description="USD received while the position was held, negative = paid; None = the venue did not say",
+    )
     at: Timestamp
 
 

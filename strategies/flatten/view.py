@@ -33,6 +33,7 @@ def _leg_view(leg: FlattenLeg) -> LegView:
         account=leg.account,
         target=ZERO,
         believed=leg.quantity or ZERO,
+        known=leg.quantity is not None,
         reported=None if leg.reported is None else leg.reported.quantity,
         reported_at=leg.reported_at,
         in_flight=tuple(order.order_id for order in leg.live),

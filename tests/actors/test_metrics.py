@@ -10,9 +10,10 @@ from actors import metrics
 from actors.actor import Histogram
 from actors.metrics import Type
 from actors.web.exposition import render
+from actors.web.refusal import Reason
 from tests.actors.scene import group_row, scene
 
-TABLE = (*metrics.SUPERVISOR, *metrics.GROUPS, *metrics.LEGS, *metrics.ACCOUNTS, *metrics.LANES)
+TABLE = (*metrics.SUPERVISOR, *metrics.GROUPS, *metrics.LEGS, *metrics.ACCOUNTS, *metrics.LANES, *metrics.CHANNELS)
 HISTOGRAMS = (*metrics.GROUP_HISTOGRAMS, *metrics.ACCOUNT_HISTOGRAMS)
 ACTORS = Path(metrics.__file__).parent
 
@@ -30,7 +31,7 @@ def test_every_name_is_unique_and_keeps_the_rules():
     for metric in (*TABLE, *HISTOGRAMS):
         assert re.fullmatch(r"(hedge|venue)_[a-z_]+", metric.name)
         assert (metric.type is Type.COUNTER) == metric.name.endswith("_total")
-        assert set(metric.labels) <= {"group", "leg", "account", "venue", "lane"}
+        assert set(metric.labels) <= {"group", "leg", "account", "venue", "lane", "channel"}
         assert metric.help.endswith(".")
         if metric.unit in {"seconds", "usd", "base"}:
             assert metric.unit in metric.name
@@ -68,6 +69,14 @@ def test_every_measurement_of_a_group_is_exported():
     assert named({"observe", "timed"}, "group.py", "group_accounts.py", "group_log.py") == {
         m.key for m in metrics.GROUP_HISTOGRAMS
     }
+
+
+def test_every_count_of_the_supervisor_is_exported():
+    """What is refused has a metric for each reason, and every count of telemetry has one."""
+    exported = {m.name.removeprefix("hedge_").removesuffix("_total") for m in metrics.SUPERVISOR}
+    assert {f"http_refused_{reason}" for reason in Reason} <= exported
+    assert named({"count"}, "telemetry/*.py") <= exported
+    assert page(scene(counters={"http_refused_token": 3}))["hedge_http_refused_token_total"] == 3
 
 
 def test_a_dead_actor_shows_up_zero_and_what_it_never_said_is_absent():

@@ -31,6 +31,7 @@ SIGNATURE = base64.b64encode(secrets.token_bytes(64)).decode()
         f"0x{KEY_HEX}",
         f"seed is {KEY_B64} they say",
         f"1764000000:7:4:{KEY_HEX}",
+        f"POST https://api.telegram.org/bot123456789:{KEY_HEX[:35]}/sendMessage",
         "x eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJlLWhlcmU y",
     ],
     ids=map(str, itertools.count()),  # the texts hold keys that differ from process to process

@@ -12,6 +12,7 @@ _PARAMETER = "leverage = 20"
 _BP_SECRET = 'secret = "file:state/test/keys/backpack-bp.key"'
 _L2_KEY = '{ index = 4, secret = "file:state/test/keys/lighter-2.key" }'
 _BP_VENUE = '[venues.backpack]\nbase_url = "simulator"'
+_BOT = "[notifications.telegram]\n{}\n[general]"
 _SECOND_GROUP = """[groups.h]
 strategy = "liquidation_hedge"
 instrument = "ETH-PERP"
@@ -35,6 +36,44 @@ _MISTAKES = [
     (_PARAMETER, "direction = 5", "groups.g.params.direction = 5: a number where a text in quotes is due; write a te"),
     (_PARAMETER, 'direction = "up"', "groups.g.params.direction = \"up\": must be 'long_backpack' or 'short_backpack'"),
     (_PARAMETER, "wait_min_s = 9", "groups.g.params = {…}: wait_min_s = 9 is above wait_max_s = 5"),
+    # notifications
+    (
+        "[general]",
+        _BOT.format('token = "123456:ABC"'),
+        "notifications.telegram.token = <hidden>: a secret is given as a",
+    ),
+    (
+        "[general]",
+        _BOT.format('chat_ids = ["me"]'),
+        'notifications.telegram.chat_ids[0] = "me": a text where a whole nu',
+    ),
+    (
+        "[general]",
+        _BOT.format('token = "env:T"\nchat_ids = [1, 1]'),
+        "notifications.telegram = {…}: a chat is named twice in chat_ids",
+    ),
+    ("[general]", _BOT.format('base_url = "http://x.y"'), 'notifications.telegram.base_url = "http://x.y": must be ht'),
+    (
+        "[general]",
+        _BOT.format('min_severity = "loud"'),
+        "notifications.telegram.min_severity = \"loud\": must be 'INFO',",
+    ),
+    (
+        "[general]",
+        _BOT.format("chat_id = 1"),
+        "notifications.telegram.chat_id = 1: unknown key; did you mean chat_ids?",
+    ),
+    ("[general]", "[notifications.apprise]\nx = 5\n[general]", "notifications.apprise.x = 5: "),
+    (
+        "[general]",
+        '[notifications.apprise.x]\nsecret = "mailto://u:p@h"\n[general]',
+        "notifications.apprise.x.secret = <hidden>: a secret is given as a reference",
+    ),
+    (
+        "[general]",
+        "[notifications]\nunknown_after_s = 0\n[general]",
+        "notifications.unknown_after_s = 0: must be great",
+    ),
     # keys
     (_PARAMETER, "levrage = 20", "groups.g.params.levrage = 20: unknown key; did you mean leverage?"),
     ("[groups.g.limits]", "[groups.g.limitz]", "groups.g.limitz = {…}: unknown key; did you mean limits?"),

@@ -86,7 +86,7 @@ def test_live_example_keeps_secrets_out_of_the_file():
     """The live example refers to the environment, each key once."""
     text = (_CONF / "live.example.toml").read_text(encoding="utf-8")
     references = [line.split('secret = "')[1].split('"')[0] for line in text.splitlines() if 'secret = "' in line]
-    assert len(references) == len(set(references)) == 5
+    assert len(references) == len(set(references)) == 6
     assert all(reference.startswith("env:") for reference in references)
 
 

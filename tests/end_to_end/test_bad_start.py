@@ -22,6 +22,10 @@ MISTAKES = {
     "unknown account": (["groups.triad-1.legs.lighter1=nobody"], ["groups.triad-1.legs.lighter1", "nobody"]),
     "account in two groups": (["groups.triad-2.legs.backpack=bp-1"], ["bp-1", "triad-1", "triad-2"]),
     "real venue without live": (["venues.lighter.base_url=https://mainnet.zklighter.elliot.ai"], ["live"]),
+    "bot without a token": (
+        ["notifications.telegram.token=env:NO_SUCH_TOKEN", "notifications.telegram.chat_ids=[1]"],
+        ["notifications.telegram.token", "NO_SUCH_TOKEN"],
+    ),
     "secret as a value": (["accounts.bp-1.secret=c2VjcmV0"], ["accounts.bp-1.secret", "env:NAME or file:PATH"]),
 }
 

@@ -82,6 +82,14 @@ def optional(fields: JsonObject, name: str) -> Decimal | None:
     return None if fields.get(name) is None else decimal(fields, name)
 
 
+def shown_only(fields: JsonObject, name: str) -> Decimal | None:
+    """Return a decimal that is only shown to people; one that cannot be read is None, and spoils nothing else."""
+    try:
+        return optional(fields, name)
+    except Malformed:
+        return None
+
+
 def flag(fields: JsonObject, name: str) -> bool:
     """Return true or false; nothing else passes for either."""
     value = fields.get(name)

@@ -185,6 +185,7 @@ def position(row: Json, at: Timestamp) -> ReportedPosition:
         entry=read.amount(fields, "entryPrice") if quantity else ZERO,
         liquidation=read.optional(fields, "estLiquidationPrice"),
         unrealized=read.optional(fields, "pnlUnrealized"),
+        funding=read.shown_only(fields, "cumulativeFundingPayment"),
         at=at,
     )
 
@@ -198,6 +199,7 @@ def position_update(data: Json) -> ReportedPosition:
         entry=read.amount(fields, "B") if quantity else ZERO,
         liquidation=None,
         unrealized=read.optional(fields, "P"),
+        funding=None,
         at=read.micros(fields, "T"),
     )
 
@@ -276,7 +278,13 @@ def server_time(text: str) -> Timestamp:
 
 
 def _reported(
-    quantity: Decimal, *, entry: Decimal, liquidation: Decimal | None, unrealized: Decimal | None, at: Timestamp
+    quantity: Decimal,
+    *,
+    entry: Decimal,
+    liquidation: Decimal | None,
+    unrealized: Decimal | None,
+    funding: Decimal | None,
+    at: Timestamp,
 ) -> ReportedPosition:
     return ReportedPosition(
         quantity=quantity,
@@ -284,6 +292,7 @@ def _reported(
         # The venue writes 0 for a price that it does not give.
         liquidation_price=liquidation or None,
         unrealized=unrealized,
+        funding=funding,
         at=at,
     )
 

@@ -333,5 +333,6 @@ def _position(row: PositionRow, at: Timestamp) -> ReportedPosition:
         entry_price=row.avg_entry_price,
         liquidation_price=row.liquidation_price if row.liquidation_price > ZERO else None,
         unrealized=row.unrealized_pnl,
+        funding=None if row.total_funding_paid_out is None else -row.total_funding_paid_out,
         at=at,
     )

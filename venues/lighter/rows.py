@@ -21,7 +21,16 @@ def _amount(value: object) -> Decimal:
     return number
 
 
+def _shown(value: object) -> Decimal | None:
+    try:
+        return _amount(value)
+    except ValueError:
+        return None
+
+
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
+Shown = Annotated[Decimal | None, BeforeValidator(_shown)]
+"""An amount that is only shown to people: one that cannot be read is missing, and spoils nothing that is decided by."""
 
 
 class _Row(BaseModel):
@@ -93,6 +102,7 @@ class PositionRow(_Row):
     avg_entry_price: Amount = Field(ge=0)
     unrealized_pnl: Amount
     liquidation_price: Amount
+    total_funding_paid_out: Shown = None
     initial_margin_fraction: Amount
 
 

@@ -185,6 +185,7 @@ class Floor:
             entry_price=row.entry_price,
             liquidation_price=row.liquidation_price,
             unrealized=row.unrealized,
+            funding=-row.funding_paid,
             at=self.now(),
         )
 

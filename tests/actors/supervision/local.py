@@ -78,7 +78,7 @@ class SmallAccount:
         raise ActorUnreachableError("nothing to be seen here")
 
     async def status(self) -> AccountStatus:
-        status = account_status(self.name, self.epoch, self.mode)
+        status = account_status(self.name, self.epoch, self.mode, at=loop_now())
         return status.model_copy(update={"reason": self.frozen or status.reason})
 
 
@@ -119,7 +119,9 @@ class SmallGroup:
         outcome = world.outcomes.get(self.name, Outcome.RUNNING)
         if self.stream.startswith(ActorKind.FLATTEN):
             outcome = Outcome.RUNNING if held else Outcome.FINISHED
-        return group_status(
+        naked_since = world.naked.get(self.name)
+        one_leg = {LegName("long"): leg(held), LegName("short"): leg(Decimal(0))}
+        status = group_status(
             self.name,
             self.epoch,
             held=held,
@@ -127,7 +129,9 @@ class SmallGroup:
             outcome=outcome,
             stopped=world.poisoned.get(self.stream, ""),
             waits=world.waiting.get(self.stream, ""),
+            **({} if naked_since is None else {"legs": one_leg}),
         )
+        return status.model_copy(update={"at": loop_now(), "naked_since": naked_since})
 
 
 class LocalLink:
@@ -201,6 +205,7 @@ class World:
 
     def __init__(self) -> None:
         self.ready_after_s = 0.0
+        self.spawn_s = 0.3
         self.flattens = True
         self.undead = 0
         self.broken: set[str] = set()
@@ -212,6 +217,8 @@ class World:
         self.connected: list[tuple[str, AccountId, Place]] = []
         self.told: list[tuple[str, OperatorState, str, str]] = []
         self.held: dict[str, Decimal] = {}
+        self.naked: dict[str, Timestamp] = {}
+        """Group → since when it is uncovered."""
         self.operator: dict[str, OperatorState] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.poisoned: dict[str, str] = {}
@@ -262,7 +269,7 @@ class World:
     async def spawn(self, *, warm: bool = False) -> LocalLink:
         while self.gone.is_set():  # noqa: ASYNC110 - a new world comes with new events
             await asyncio.sleep(0.1)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(self.spawn_s)
         link = LocalLink(Place(f"host/{len(self.all)}"), self)
         self.all.append(link)
         await link.host.warm(())

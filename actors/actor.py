@@ -89,6 +89,7 @@ class AccountStatus(Value):
     protection: tuple[str, ...] = Field(default=(), description="what is left at the venue, in words")
     queue_length: dict[Lane, int]
     stream_ages_s: dict[str, float]
+    deaf: str = Field(default="", description="why the account's own stream cannot be relied on: no entry leaves")
     clock_offset_s: float | None
     budget_left: dict[Lane, float]
     equity: Decimal | None

@@ -344,6 +344,12 @@ ACCOUNTS: tuple[Metric[AccountRow], ...] = (
         _told(lambda status: max(status.stream_ages_s.values(), default=None)),
     ),
     _account(
+        "venue_stream_deaf",
+        "1",
+        "1 while the account's own stream cannot be relied on, so that no entry leaves.",
+        _told(lambda status: int(bool(status.deaf))),
+    ),
+    _account(
         "venue_clock_offset_seconds",
         "seconds",
         "The venue's clock minus ours.",

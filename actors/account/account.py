@@ -295,6 +295,7 @@ class AccountActor:
             too_old=dict(lookout.old.named) if lookout is not None else {},
             queue_length=self._submission.lengths() if self._submission is not None else {},
             stream_ages_s=wire.stream_ages_s,
+            deaf=wire.deaf,
             clock_offset_s=wire.clock_offset_s,
             budget_left=wire.budget_left,
             equity=balance.equity if balance is not None else None,

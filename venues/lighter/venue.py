@@ -345,6 +345,7 @@ class LighterVenue:
         With nothing left for reads just now it is asked for over the stream: whoever gets out must not wait a minute to
         be told that he is out.
         """
+        self._open_rest()
         at = self._now()
         market = self._markets[instrument_id].scale.market_index
         stream = self._stream

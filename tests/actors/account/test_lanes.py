@@ -81,6 +81,7 @@ async def test_nothing_opens_risk_while_the_stream_is_down(bench, monkeypatch):
     await bench.send(actor, order(1))
     await bench.event(actor, Filled)
     actor._venue._stream_down()
+    assert (await actor.status()).deaf == "the stream is down"
     out = order(4, quantity="0.5", side=Side.SELL, lane=Lane.EXIT, reduce_only=True)
     await bench.send(actor, order(2), order(3, lane=Lane.HEDGE), out)
     (denied,) = await bench.event(actor, OrderDenied)

@@ -94,7 +94,10 @@ class Desk:
 
     def open(self, supervision: Supervision, url: str, tasks: Tasks) -> None:
         """Let the command line find us at `url`, and begin what runs in the background."""
-        write_paper(self._state_dir, self._config.host, url)
+        try:
+            write_paper(self._state_dir, self._config.host, url)
+        except OSError as error:
+            supervision.notice(f"The command line will not find this supervisor: {error}. The page does, at {url}.")
         asyncio.get_running_loop().add_signal_handler(
             signal.SIGHUP, lambda: tasks.start("reload", self._read_again(supervision))
         )

@@ -9,8 +9,9 @@ from actors.supervision.overview import overview
 from actors.supervision.past import DELIVERED, PRESSED
 from actors.supervision.presses import Action, Press, PressRefusedError, UnknownGroupError, press
 from actors.supervision.supervision import STREAM
+from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState
-from strategies.domain.ids import GroupId
+from strategies.domain.ids import AccountId, GroupId
 from tests.actors.supervision.conftest import until
 from tests.actors.supervision.local import loop_now
 
@@ -170,6 +171,18 @@ async def test_a_restart_of_a_group_that_is_starting_changes_nothing(bench):
         await until(lambda: all_armed(supervision))
         await asyncio.sleep(5)
         assert "group/g@2" not in bench.world.started
+
+
+async def test_a_group_of_a_frozen_account_is_not_said_to_trade(bench):
+    """The supervisor would take the word back at once: it is refused, with what to do; getting smaller is not."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.world.links["account/a@1"].host._account.mode = AccountMode.FROZEN
+        await until(lambda: supervision.accounts[AccountId("a")].status.mode is AccountMode.FROZEN)
+        for action in (Action.RESUME, Action.PAUSE):
+            with pytest.raises(PressRefusedError, match=r"Account a is frozen .* --release a"):
+                await press(supervision, pressed(action))
+        assert (await press(supervision, pressed(Action.FLATTEN))).done
 
 
 async def test_what_cannot_be_pressed_is_refused_with_the_reason(bench):

@@ -8,13 +8,14 @@ CELLS ?= all
 # Some shells forbid bytecode; Ray then starts three times slower, and every worker with it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check simulate bench kill-matrix setup clean help
+.PHONY: demo test check simulate page-drill bench kill-matrix setup clean help
 help:
 	@echo "make demo    two simulated venues, two hedge groups, live table (Ctrl-C ends it)"
 	@echo "make test    linters, types, import contracts and every test"
 	@echo "make check   the same without the tests"
 	@echo "make simulate SEEDS=N   plays N seeds of random faults on virtual time, prints what was broken"
 	@echo "make kill-matrix  kills every kind of process at every step of a cycle, writes docs/kill-matrix.md (two hours)"
+	@echo "make page-drill   the dashboard in Chromium against the running demo; takes the pictures in docs/dashboard"
 	@echo "make bench   measures speed and memory, prints a table"
 
 setup: $(READY)
@@ -48,6 +49,9 @@ simulate: $(READY)
 
 kill-matrix: $(READY)
 	$(BIN)/python -m tests.chaos.matrix --cells "$(CELLS)" --out docs/kill-matrix.md
+
+page-drill: $(READY)
+	CI=true $(BIN)/python -m pytest -q tests/end_to_end/page_drill.py
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -22,6 +22,7 @@ from actors.chance import fraction
 from actors.clock import wall_now
 from actors.hosting.protocol import Hosts
 from actors.hostlock import HostLock, LockHeldError
+from actors.journal.location import parse_location
 from actors.journal.protocol import JournalError, JournalStore
 from actors.journal.show import show as show_journal
 from actors.journal.store import open_store
@@ -33,13 +34,15 @@ from actors.operator.cli import Deployment, add_commands
 from actors.operator.desk import Desk
 from actors.operator.diagnosis import DiagnosisError, NotADiagnosticError, wanted
 from actors.operator.diagnosis import diagnose as run_diagnosis
-from actors.operator.panic import FLAT_WITHIN_S, PanicRunsError, check_no_panic, press, targets
+from actors.operator.panic import FLAT_WITHIN_S, PanicRunsError, check_no_panic, press, presser, targets
 from actors.operator.session import Interrupts, Session
 from actors.operator.simulator import Simulator, SimulatorError, running_simulator
 from actors.operator.terminal import LibraryTalk, Terminal
 from actors.ray_environment import RayStartError, ray_kept
+from actors.supervision.belonging import check_belonging
 from actors.supervision.build import build_digest, code_root
-from actors.supervision.supervision import STREAM, Supervision, check_streams
+from actors.supervision.desired import Desired
+from actors.supervision.supervision import STREAM, Supervision, check_streams, who_owns
 from actors.web.server import PortInUseError, StatusServer
 from actors.web.tokens import WeakTokenError
 from conf import commands
@@ -85,7 +88,7 @@ _REFUSALS = (
 )
 _HINTS: dict[type[Exception], str] = {
     PortInUseError: "\nAnother program listens there: set supervisor.port to a free port (0 = any).",
-    LockHeldError: "\nAnother supervisor runs on this state folder: end it, or change general.state_dir.",
+    LockHeldError: "\nAnother supervisor runs on this state folder or journal: end it, or change general.state_dir.",
     NotifierError: "\nSet the variable or create the file, or remove the section: nothing is told then.",
     SimulatorError: "\nThat is what the simulator says; look at [simulator] in the settings.",
 }
@@ -107,7 +110,12 @@ def run(
         str, typer.Option("--ray-address", metavar="A", help="Use a Ray that runs already: `auto` or HOST:PORT.")
     ] = "",
     release: Annotated[
-        list[str] | None, typer.Option("--release", metavar="GROUP", help="Let a parked group go on: you have looked.")
+        list[str] | None,
+        typer.Option(
+            "--release",
+            metavar="NAME",
+            help="You have looked: let a parked group (with its accounts) or a frozen account go on.",
+        ),
     ] = None,
     overrides: Overrides = None,
 ) -> None:
@@ -116,7 +124,7 @@ def run(
         return
     try:
         settings = _read(groups, overrides)
-        released = frozenset(GroupId(name) for name in release or ())
+        released = frozenset(release or ())
         _check_command(settings, live=live, release=released)
         read = partial(_read, groups, overrides)
         code = asyncio.run(_run(settings, read, ray_address, live=live, until_done=until_done, release=released))
@@ -231,7 +239,7 @@ async def _run(
     *,
     live: bool,
     until_done: bool,
-    release: frozenset[GroupId],
+    release: frozenset[str],
 ) -> int:
     """Prepare everything, run, and put everything back, whatever ends it. Cancelled = interrupted while preparing."""
     state_dir = settings.general.state_dir
@@ -239,6 +247,8 @@ async def _run(
     server = StatusServer(settings.supervisor.host, settings.supervisor.port)
     notifier = Notifier(settings.notifications, wall_now)
     lock = HostLock(str(state_dir), STREAM)
+    # Two state folders may name one journal: whoever writes there is alone, too.
+    journal_lock = HostLock(str(parse_location(settings.general.journal_url).directory), STREAM)
     store = open_store(settings.general.journal_url)
     simulator: Simulator | None = None
     urls: dict[str, str] = {}
@@ -247,9 +257,15 @@ async def _run(
         async with AsyncExitStack() as ends:
             ends.callback(close_logs)
             ends.callback(lock.release)
+            ends.callback(journal_lock.release)
             ends.push_async_callback(store.close)
             with interrupts.breaking_off():
-                await lock.acquire(wait_s=0)
+                state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # positions are nobody else's business
+                try:
+                    await lock.acquire(wait_s=0)
+                    await journal_lock.acquire(wait_s=0)
+                except LockHeldError as error:
+                    raise LockHeldError(f"{error}.\n{await who_owns(store, desired(settings))}") from error
                 log_to_file(state_dir / "logs" / "supervisor.jsonl", debug=settings.general.debug, actor=STREAM)
                 ends.push_async_callback(server.close)
                 server.bind()
@@ -259,9 +275,10 @@ async def _run(
                     settings.telemetry,
                     state_dir,
                     settings.general.journal_url,
-                    (again, partial(check_streams, store)),
+                    (again, partial(_check_journals, store, settings)),
+                    settings.general.language,
                 )
-                await check_streams(store, desired(settings))
+                await _check_journals(store, settings, desired(settings))
                 await check_no_panic(desired(settings))
                 if settings.simulated_venues():
                     simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
@@ -286,6 +303,12 @@ async def _run(
                 desk=desk,
             )
             return await session.run()
+
+
+async def _check_journals(store: JournalStore, settings: Settings, wanted: Desired) -> None:
+    """Look whether the journals bear what is wanted. Raises JournalError when not."""
+    await check_streams(store, wanted)
+    await check_belonging(store, wanted, settings.general.journal_url, str(settings.source))
 
 
 async def _panic(settings: Settings, timeout_s: float) -> int:
@@ -329,7 +352,7 @@ def _only(settings: Settings, names: Iterable[str] | None) -> Settings:
     return chosen.model_copy(update={"accounts": accounts})
 
 
-def _supervision(settings: Settings, hosts: Hosts, store: JournalStore, release: frozenset[GroupId]) -> Supervision:
+def _supervision(settings: Settings, hosts: Hosts, store: JournalStore, release: frozenset[str]) -> Supervision:
     logs = settings.general.state_dir / "logs"
     return Supervision(
         desired(settings),
@@ -343,16 +366,17 @@ def _supervision(settings: Settings, hosts: Hosts, store: JournalStore, release:
         now=wall_now,
         chance=fraction,
         release=release,
+        released_by=presser(),
     )
 
 
-def _check_command(settings: Settings, *, live: bool, release: frozenset[GroupId]) -> None:
+def _check_command(settings: Settings, *, live: bool, release: frozenset[str]) -> None:
     """Hold the command line against the settings."""
     if needs_live_flag(settings) and not live:
         raise StartError(f"{settings.source} names real venues: add --live to trade with real money.")
-    unknown = sorted(release - settings.groups.keys())
+    unknown = sorted(release - settings.groups.keys() - settings.used_accounts().keys())
     if unknown:
-        raise StartError(f"--release: {settings.source} has no group {', '.join(unknown)}.")
+        raise StartError(f"--release: {settings.source} has no group and no account {', '.join(unknown)}.")
 
 
 def _read(groups: Path | None, overrides: Iterable[str] | None) -> Settings:

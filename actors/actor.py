@@ -27,6 +27,7 @@ class Envelope(Value):
 
     sender: str = Field(description="stream name of the sender: `group/triad-1`, `operator/panic`")
     sender_epoch: int = Field(gt=0)
+    journal: str = Field(default="", description="identity of the sender's journal; empty = it keeps none")
     messages: tuple[Message, ...]
 
 
@@ -34,6 +35,12 @@ class Receipt(Value):
     """What the account has durably taken from this sender."""
 
     taken: int = Field(ge=0, description="highest seq without a gap below it")
+    journal: str = Field(default="", description="identity of the account's journal")
+    knows: str = Field(
+        default="",
+        description="identity of the sender's journal that these were taken from; empty = none was taken, or none said."
+        " From another journal nothing is taken",
+    )
 
 
 class NumberedFact(Value):
@@ -47,6 +54,8 @@ class FactBatch(Value):
     """Facts after a cursor, oldest first; empty when none came in time."""
 
     facts: tuple[NumberedFact, ...]
+    published: int = Field(default=0, ge=0, description="number of the last fact there is")
+    journal: str = Field(default="", description="identity of the account's journal")
 
 
 class Histogram(Value):
@@ -74,8 +83,13 @@ class AccountStatus(Value):
     reconciled_at: Timestamp | None
     in_flight: tuple[OrderId, ...]
     unknown: dict[OrderId, Timestamp] = Field(description="orders in doubt, and since when")
+    too_old: dict[OrderId, str] = Field(
+        default={}, description="orders without an outcome for longer than a write lives: a person has to look"
+    )
+    protection: tuple[str, ...] = Field(default=(), description="what is left at the venue, in words")
     queue_length: dict[Lane, int]
     stream_ages_s: dict[str, float]
+    deaf: str = Field(default="", description="why the account's own stream cannot be relied on: no entry leaves")
     clock_offset_s: float | None
     budget_left: dict[Lane, float]
     equity: Decimal | None
@@ -130,7 +144,7 @@ class GroupStatus(Value):
     naked_seconds: float = Field(description="sum of intervals with |net| above half a lot, seconds")
     naked_usd_seconds: float = Field(description="the same, each weighed by |net| times mark")
     timers: dict[str, Timestamp]
-    recent: tuple[str, ...] = Field(description="the last journal steps in words, newest last")
+    recent: tuple[str, ...] = Field(description="the last journal steps of consequence in words, newest last")
     notes: tuple[Note, ...] = Field(default=(), description="what this incarnation last wanted told, newest last")
     counters: dict[str, int]
     histograms: dict[str, Histogram]

@@ -7,7 +7,6 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -15,12 +14,14 @@ import structlog
 from pydantic import Field
 from pydantic_core import to_jsonable_python
 
-from actors.actor import AccountPort, ActorUnreachableError, Envelope, GroupStatus, Note, StaleSenderError
+from actors.actor import AccountPort, ActorUnreachableError, GroupStatus, Note
 from actors.chance import draw
 from actors.clock import wall_now
 from actors.exposure import NakedClock
-from actors.group_log import DecidedBy, GroupLog
+from actors.group_accounts import GroupAccounts
+from actors.group_log import SNAPSHOT_EVERY, DecidedBy, GroupLog
 from actors.hostlock import HostLock, LockMaker
+from actors.journal.location import place_of
 from actors.journal.protocol import StaleEpochError, StoreOpener
 from actors.journal.store import open_store
 from actors.meter import Meter
@@ -40,10 +41,15 @@ from strategies.domain.commands import (
     SubmitOrder,
 )
 from strategies.domain.events import (
+    AccountEvent,
+    AccountModeChanged,
     Event,
     Observed,
     OperatorState,
     OperatorStateSet,
+    OrderAccepted,
+    OrderOutcomeUnknown,
+    OrderSubmitted,
     RandomDrawn,
     Restarted,
     Started,
@@ -59,22 +65,22 @@ _log = structlog.get_logger(__name__)
 
 _LOCK_WAIT_S = 15.0
 """How long a successor waits for its predecessor's process to be gone."""
-_FACTS_WAIT_S = 5.0
-"""How long one long-poll for facts stays open: bounds how long a dead account's feed is waited for."""
-_RETRY_S = 0.2
-"""Wait before an account that did not answer is asked again."""
 _OBSERVE_BOUND_S = 6.0
 """A look at one leg that takes longer is delivered without that leg's answer."""
 _INBOX_LIMIT = 5_000
 """Events waiting to be decided; a feeder waits when it is full, facts stay with their account meanwhile."""
 _RECENT = 30
-"""Steps kept in words for the operator."""
+"""Steps of consequence kept in words for the operator."""
 _NOTES = 20
 """Notifications kept for whoever tells them: many more than a strategy makes between two reports."""
 _EVENT_SHOWN = 500
 """Characters of a poison event that are shown."""
 _LAG_PERIOD_S = 0.5
 _MS = 1_000
+
+
+_MOVES_NOTHING = (TimerFired, RandomDrawn, OrderSubmitted, OrderAccepted, OrderOutcomeUnknown, AccountModeChanged)
+"""Events after which every leg holds what it held, at the same price: belief is a fold of fills, ends and looks."""
 
 
 class GroupActorSpec(Value):
@@ -96,6 +102,11 @@ class GroupActorSpec(Value):
         default=False,
         description="for a machine that looks before it acts: every life begins anew, with the facts that come from "
         "now on, so that neither a long history nor one that replays otherwise stands between it and what it does",
+    )
+    snapshot_every: int = Field(
+        default=SNAPSHOT_EVERY,
+        gt=0,
+        description="journal records between two snapshots: a restart folds at most so many",
     )
     debug: bool = False
 
@@ -134,11 +145,19 @@ class GroupActor:
         self._tasks = Tasks(spec.own_stream, self._on_failure)
         self._lock = make_lock(spec.lock_dir, spec.own_stream.replace("/", "-"))
         self._accounts: dict[AccountId, LegName] = {account: leg for leg, account in spec.group.legs.items()}
-        self._ports: dict[AccountId, AccountPort] = {}
-        self._port_changed: dict[AccountId, asyncio.Event] = {}
-        self._outbox_changed: dict[AccountId, asyncio.Event] = {}
         self._inbox: asyncio.Queue[tuple[Event, tuple[AccountId, int] | None]] = asyncio.Queue(_INBOX_LIMIT)
         self._deciding = asyncio.Lock()
+        self._ways = GroupAccounts(
+            self._accounts,
+            meter=self._meter,
+            now=now,
+            deciding=self._deciding,
+            needs_no_past=spec.needs_no_past,
+            files=lambda stream: place_of(spec.journal, stream),
+            deliver=self._deliver,
+            on_overtaken=self._fail,
+            on_stranger=self._on_stranger,
+        )
         self._machine: Machine[Any] | None = None
         self._params: Any = None
         self._state: Any = None
@@ -184,21 +203,19 @@ class GroupActor:
         machine = self._build(self._spec.strategy, self._spec.group, self._spec.params, self._spec.limits)
         self._machine = machine
         self._params = params_of(self._spec.strategy, self._spec.params)
-        self._log = GroupLog(journal, self._meter)
-        for account in self._accounts:
-            self._port_changed[account] = asyncio.Event()
-            self._outbox_changed[account] = asyncio.Event()
+        self._log = GroupLog(journal, self._meter, snapshot_every=self._spec.snapshot_every)
         loaded = await self._log.load(machine, replaying=not self._spec.needs_no_past, rebuild=self._rebuild)
         self._state = loaded.state
         if loaded.divergence is not None:
             self._stop_deciding(f"replay decides otherwise: {loaded.divergence}")
             return
-        settings = self._decided_by()
+        settings = decided_by(self._spec)
         before = loaded.settings
-        if before is not None and not self._spec.needs_no_past and _identity(before) != _identity(settings):
+        changes = () if before is None or self._spec.needs_no_past else before.other_identity(settings)
+        if changes:
             self._stop_deciding(
-                f"legs, instrument or strategy of this group have changed from {_identity(before)} to "
-                f"{_identity(settings)}: a changed group needs a name of its own"
+                f"legs, instrument or strategy of this group have changed ({'; '.join(changes)}):"
+                " a changed group needs a name of its own"
             )
             return
         if before != settings:
@@ -208,19 +225,18 @@ class GroupActor:
         if loaded.steps and before is not None and before.operator_state is not settings.operator_state:
             # Who changes the word in the file means it; the operator's later word still counts.
             await self.operate(settings.operator_state, "config", "the settings have changed")
-        for account in self._accounts:
-            self._tasks.start(f"courier:{account}", self._carry(account))
-            self._tasks.start(f"feeder:{account}", self._feed(account))
+        # Who begins every life anew is another sender each time: its numbers have nothing to do with those before.
+        sender = f"{self._spec.own_stream}@{self._epoch}.{self._started_at}"
+        self._ways.start(
+            self._tasks, self._log, sender if self._spec.needs_no_past else self._spec.own_stream, self._epoch
+        )
         self._tasks.start("lag", self._measure_lag())
 
     def connect(self, account: AccountId, port: AccountPort) -> None:
         """Say how the account is reached from now on; its next incarnation replaces the one before."""
         if account not in self._accounts:
             raise KeyError(f"account {account} plays no leg in group {self._spec.group.group}")
-        self._ports[account] = port
-        if account in self._port_changed:
-            self._port_changed[account].set()
-            self._outbox_changed[account].set()
+        self._ways.connect(account, port)
 
     def abandon(self) -> None:
         """Die as a killed process does: nothing is finished, nothing is written, nobody is told."""
@@ -240,7 +256,11 @@ class GroupActor:
 
     async def operate(self, state: OperatorState, by: str, reason: str) -> None:
         """See `GroupPort.operate`."""
-        await self._step(OperatorStateSet(at=self._now(), state=state, by=by, reason=reason), None)
+        try:
+            await self._step(OperatorStateSet(at=self._now(), state=state, by=by, reason=reason), None)
+        except StaleEpochError as error:
+            self._fail(str(error))
+            raise
 
     async def status(self) -> GroupStatus:
         """See `GroupPort.status`."""
@@ -302,14 +322,15 @@ class GroupActor:
                 )
                 return
             await log.write(event, step.commands, source, self._machine.code_version)
+            before = self._view().phase if _is_routine(event, step.commands) else None
             self._state = step.state
-            self._recent.append((event, step.commands))
-            view = self._view()
-            naked_s = self._naked.update(event.at, view)
+            self._act(step.commands)
+            if before is None or self._view().phase != before:
+                self._recent.append((event, step.commands))
+            naked_s = None if isinstance(event, _MOVES_NOTHING) else self._naked.update(event.at, self._view())
             if naked_s is not None:
                 self._meter.observe("naked_interval", naked_s)
             self._meter.count("steps")
-            self._act(step.commands)
         await log.snapshot_if_due(self._machine, self._state)
 
     async def _begin(self, *, fresh: bool) -> None:
@@ -334,7 +355,7 @@ class GroupActor:
         for command in commands:
             match command:
                 case SubmitOrder() | CancelOrder() | CancelAllOrders() | SetLeverage():
-                    self._outbox_changed[command.account].set()
+                    self._ways.wake(command.account)
                 case Observe():
                     self._tasks.start("observe", self._observe(command.legs))
                 case SetTimer(timer=timer, due_at=due_at):
@@ -385,81 +406,6 @@ class GroupActor:
 
     # --- accounts -----------------------------------------------------------------------------------------------
 
-    async def _carry(self, account: AccountId) -> None:
-        """Bring commands to one account until it says that it has them."""
-        log, changed = self._need_log(), self._outbox_changed[account]
-        changed.set()
-        first = True
-        while True:
-            await changed.wait()
-            changed.clear()
-            port = self._ports.get(account)
-            if port is None or (not first and not log.outbox(account)):
-                continue
-            envelope = Envelope(
-                sender=self._spec.own_stream,
-                sender_epoch=self._epoch,
-                # The first call only asks how far the account has come: a replayed journal holds long-taken messages.
-                messages=() if first else log.outbox(account),
-            )
-            try:
-                with self._meter.timed("submit_call"):
-                    receipt = await port.submit(envelope)
-            except ActorUnreachableError:
-                await asyncio.sleep(_RETRY_S)
-                changed.set()
-                continue
-            except StaleSenderError as error:
-                self._fail(f"a later incarnation of this group has spoken to {account}: {error}")
-                return
-            log.taken(account, receipt.taken)
-            if log.outbox(account):
-                if not first:
-                    await asyncio.sleep(_RETRY_S)  # the account cannot take them yet (it has not come up)
-                changed.set()
-            first = False
-
-    async def _feed(self, account: AccountId) -> None:
-        """Bring one account's facts to the machine, in order, each once."""
-        log = self._need_log()
-        if self._spec.needs_no_past:
-            await self._skip_history(account)
-        cursor = log.cursor(account)
-        while True:
-            port = self._ports.get(account)
-            if port is None:
-                await self._port_changed[account].wait()
-                continue
-            try:
-                batch = await port.facts(cursor, _FACTS_WAIT_S)
-            except ActorUnreachableError:
-                await self._wait_for_change(account)
-                continue
-            for fact in batch.facts:
-                await self._inbox.put((fact.event, (account, fact.seq)))
-                cursor = fact.seq
-
-    async def _skip_history(self, account: AccountId) -> None:
-        """Begin with the facts that come from now on: an account's history may be long, and the way out short."""
-        while True:
-            port = self._ports.get(account)
-            try:
-                if port is not None:
-                    seq = (await port.status()).fact_seq
-                    break
-            except ActorUnreachableError:
-                pass  # asked again below, like one that is not connected yet
-            await self._wait_for_change(account)
-        async with self._deciding:
-            await self._need_log().begin_at(account, seq, self._now())
-
-    async def _wait_for_change(self, account: AccountId) -> None:
-        changed = self._port_changed[account]
-        changed.clear()
-        with suppress(TimeoutError):  # the same incarnation may answer again
-            async with asyncio.timeout(_RETRY_S):
-                await changed.wait()
-
     async def _observe(self, legs: tuple[LegName, ...]) -> None:
         observations = await asyncio.gather(*(self._observe_leg(leg) for leg in legs))
         event = Observed(at=self._now(), legs=dict(zip(legs, observations, strict=True)))
@@ -467,7 +413,7 @@ class GroupActor:
 
     async def _observe_leg(self, leg: LegName) -> LegObservation:
         account = self._spec.group.legs[leg]
-        port = self._ports.get(account)
+        port = self._ways.port(account)
         if port is None:
             return self._nothing(account, leg, "the account actor is not connected")
         try:
@@ -505,18 +451,6 @@ class GroupActor:
         found = broken_promises(self._spec.strategy, self._params, state)
         return "; ".join(f"{each.name}: {each.detail}" for each in found)
 
-    def _decided_by(self) -> DecidedBy:
-        spec = self._spec
-        return DecidedBy(
-            strategy=spec.strategy,
-            # Through JSON, as a spec that came from another process has been: equal settings compare equal.
-            params=to_jsonable_python(spec.params),
-            limits=to_jsonable_python(spec.limits),
-            legs=spec.group.legs,
-            instrument_id=spec.group.instrument_id,
-            operator_state=spec.operator_state,
-        )
-
     def _rebuild(self, settings: DecidedBy) -> Machine[Any]:
         group = self._spec.group.model_copy(update={"legs": settings.legs, "instrument_id": settings.instrument_id})
         return self._build(settings.strategy, group, settings.params, settings.limits)
@@ -525,6 +459,16 @@ class GroupActor:
         if self._log is None:
             raise RuntimeError("the group actor has not been started")
         return self._log
+
+    async def _deliver(self, event: AccountEvent, source: tuple[AccountId, int]) -> None:
+        await self._inbox.put((event, source))
+
+    def _on_stranger(self, reason: str) -> None:
+        """The journals of group and account do not belong together: nothing that either remembers may be acted on."""
+        if self._spec.needs_no_past:
+            self._fail(reason)  # the next life begins anew, with whatever journal there is
+        else:
+            self._stop_deciding(reason)
 
     def _stop_deciding(self, reason: str) -> None:
         """Decide nothing more; stay to be asked why."""
@@ -552,6 +496,21 @@ class GroupActor:
             self._lag_s = max(0.0, loop.time() - planned)
 
 
-def _identity(settings: DecidedBy) -> tuple[object, ...]:
-    """Return what a group cannot change without becoming another group."""
-    return settings.strategy, str(settings.instrument_id), tuple(sorted(settings.legs.items()))
+def decided_by(spec: GroupActorSpec) -> DecidedBy:
+    """Return what of a spec steers decisions."""
+    return DecidedBy(
+        strategy=spec.strategy,
+        # Through JSON, as a spec that came from another process has been: equal settings compare equal.
+        params=to_jsonable_python(spec.params),
+        limits=to_jsonable_python(spec.limits),
+        legs=spec.group.legs,
+        instrument_id=spec.group.instrument_id,
+        operator_state=spec.operator_state,
+    )
+
+
+def _is_routine(event: Event, commands: tuple[Command, ...]) -> bool:
+    """Say whether a step was a look at the legs that led to nothing: it happens every few seconds for hours."""
+    return isinstance(event, TimerFired | Observed) and all(
+        isinstance(command, Observe | SetTimer | CancelTimer) for command in commands
+    )

@@ -5,13 +5,14 @@ One record is one step: the event, where it came from, the commands, and the ver
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from pydantic import Field
 
 from actors.actor import Message
-from actors.journal.protocol import Entry, Journal, JournalWriteError, Snapshot
+from actors.journal.protocol import Entry, Journal, JournalWriteError, Record, Snapshot
+from actors.kinship import Tie
 from actors.meter import Meter
 from strategies.domain.codec import commands_to_json
 from strategies.domain.commands import (
@@ -24,7 +25,7 @@ from strategies.domain.commands import (
     SetTimer,
     SubmitOrder,
 )
-from strategies.domain.events import Event, OperatorState, RandomDrawn, TimerFired
+from strategies.domain.events import AccountEvent, Event, OperatorState, RandomDrawn, TimerFired
 from strategies.domain.ids import AccountId, InstrumentId, LegName, TimerName, Timestamp
 from strategies.domain.model import Value
 from strategies.machine import Machine
@@ -38,8 +39,10 @@ CURSOR = "cursor"
 """Kind of a record that says where the group begins to read an account's facts: body is a `Source`."""
 SETTINGS = "settings"
 """Kind of a record that says by which settings every step after it was decided: body is a `DecidedBy`."""
-_SNAPSHOT_EVERY = 1_000
-"""Steps between two snapshots: a restart folds at most this many."""
+MET = "met"
+"""Kind of a record that says which journal an account keeps: body is a `Met`."""
+SNAPSHOT_EVERY = 1_000
+"""Journal records between two snapshots, unless told otherwise: a restart folds at most this many."""
 _RETRY_S = 1.0
 """How often an append is tried again while the disk refuses: nothing may be done before it succeeds."""
 
@@ -49,6 +52,13 @@ class Source(Value):
 
     account: AccountId
     seq: int
+
+
+class Met(Value):
+    """Which journal an account keeps: numbers of messages and facts mean something with that one only."""
+
+    account: AccountId
+    journal: str
 
 
 class StepBody(Value):
@@ -70,6 +80,17 @@ class DecidedBy(Value):
     instrument_id: InstrumentId
     operator_state: OperatorState = Field(description="the settings' own word; the operator's is in the events")
 
+    def other_identity(self, now: "DecidedBy") -> tuple[str, ...]:
+        """Say what has changed of that which makes a group another one: strategy, instrument, legs."""
+        pairs: list[tuple[str, str | None, str | None]] = [
+            (f"leg {leg}", self.legs.get(leg), now.legs.get(leg)) for leg in sorted(self.legs.keys() | now.legs.keys())
+        ]
+        pairs += [
+            ("the instrument", self.instrument_id, now.instrument_id),
+            ("the strategy", self.strategy, now.strategy),
+        ]
+        return tuple(f"{what} was {was or 'none'}, is {is_ or 'none'}" for what, was, is_ in pairs if was != is_)
+
 
 Rebuild = Callable[[DecidedBy], Machine[Any]]
 """Make the machine that decided under earlier settings. Raises ValueError when they are not of this version."""
@@ -83,6 +104,8 @@ class _Bookkeeping(Value):
     cursors: dict[AccountId, int] = {}
     timers: dict[TimerName, Timestamp] = {}
     draws: dict[str, DrawRandom] = {}
+    peers: dict[AccountId, str] = Field(default={}, description="identity of the journal of each account we have met")
+    last_facts: dict[AccountId, AccountEvent] = Field(default={}, description="the fact at each cursor, where known")
 
 
 class _SnapshotBody(Value):
@@ -103,8 +126,8 @@ class Loaded(Value):
 class GroupLog:
     """Writes steps, and folds what the shell needs out of them."""
 
-    def __init__(self, journal: Journal, meter: Meter) -> None:
-        """Take the journal; call `load` before anything else."""
+    def __init__(self, journal: Journal, meter: Meter, *, snapshot_every: int = SNAPSHOT_EVERY) -> None:
+        """Take the journal; call `load` before anything else. `snapshot_every` counts journal records."""
         self.seq = 0
         self.problem = ""
         """Why the journal cannot be written just now; empty = it can."""
@@ -115,42 +138,56 @@ class GroupLog:
         self._sent: dict[AccountId, int] = {}
         self._outbox: dict[AccountId, list[Message]] = {}
         self._cursors: dict[AccountId, int] = {}
+        self._snapshot_every = snapshot_every
+        self._peers: dict[AccountId, str] = {}
+        self._last_facts: dict[AccountId, AccountEvent] = {}
+        self._sent_before: dict[AccountId, int] = {}
+        self._acknowledged: dict[AccountId, int] = {}
+        self._heard: set[AccountId] = set()
+        """Accounts that have said in this life how far they have come: from then on they may have all that was sent."""
         self._snapshot_seq = 0
         self._settings: DecidedBy | None = None
+
+    @property
+    def identity(self) -> str:
+        """Return the identity of the group's journal."""
+        return self._journal.identity
+
+    @property
+    def settings(self) -> DecidedBy | None:
+        """Return the settings in force at the last record; None = none recorded."""
+        return self._settings
 
     async def load(self, machine: Machine[Any], *, replaying: bool = True, rebuild: Rebuild | None = None) -> Loaded:
         """Fold snapshot and journal through the machine and compare what it decides with what was decided.
 
         Steps that other settings decided are replayed by the machine that `rebuild` makes of those. Without
-        `replaying` only the numbers of messages are taken from them: the machine begins anew.
+        `replaying` nothing but the settings is taken from them: the machine begins anew, and so do its numbers.
 
         Raises:
             JournalError: the journal cannot be read or is damaged.
         """
+        if not replaying:
+            await self.recollect()
+            self._forget()
+            return Loaded(state=machine.start(), steps=0, divergence=None, settings=self._settings)
         state = await self._load_snapshot(machine)
         records = await self._journal.read(after=self.seq)
         decider = machine
-        if replaying and self._settings is not None and rebuild is not None:
+        if self._settings is not None and rebuild is not None:
             decider = rebuild(self._settings)
         steps: list[JournaledStep] = []
         past = self.seq
         for record in records:
-            self.seq = record.seq
-            if record.kind == SETTINGS:
-                self._settings = DecidedBy.model_validate_json(record.body)
-                if replaying and rebuild is not None:
-                    replayed = replay(decider, state, steps)
-                    if replayed.divergence is not None:
-                        return Loaded(state=replayed.state, steps=self.seq, divergence=str(replayed.divergence))
-                    state, past, steps = replayed.state, past + len(steps), []
-                    decider = rebuild(self._settings)
+            body = self._take(record)
+            if record.kind == SETTINGS and rebuild is not None and self._settings is not None:
+                replayed = replay(decider, state, steps)
+                if replayed.divergence is not None:
+                    return Loaded(state=replayed.state, steps=self.seq, divergence=str(replayed.divergence))
+                state, past, steps = replayed.state, past + len(steps), []
+                decider = rebuild(self._settings)
+            if body is None:
                 continue
-            if record.kind == CURSOR:
-                begun = Source.model_validate_json(record.body)
-                self._cursors[begun.account] = begun.seq
-                continue
-            body = StepBody.model_validate_json(record.body)
-            self._fold(body.event, body.commands, body.source)
             steps.append(
                 JournaledStep(
                     seq=record.seq,
@@ -159,10 +196,7 @@ class GroupLog:
                     code_version=body.code_version,
                 )
             )
-        if not replaying:
-            self.timers.clear()
-            self.draws.clear()
-            return Loaded(state=machine.start(), steps=0, divergence=None, settings=self._settings)
+        self._remember()
         replayed = replay(decider, state, steps)
         divergence: Divergence | None = replayed.divergence
         return Loaded(
@@ -171,6 +205,21 @@ class GroupLog:
             divergence=None if divergence is None else str(divergence),
             settings=self._settings,
         )
+
+    async def recollect(self) -> DecidedBy | None:
+        """Fold what the shell remembers, without any machine; return the settings in force.
+
+        Raises:
+            JournalError: the journal cannot be read or is damaged.
+            ValueError: it was written by a version that knows more than this one.
+        """
+        snapshot = await self._journal.load_snapshot()
+        if snapshot is not None:
+            self._take_bookkeeping(_SnapshotBody.model_validate_json(snapshot.body), snapshot.seq)
+        for record in await self._journal.read(after=self.seq):
+            self._take(record)
+        self._remember()
+        return self._settings
 
     async def settle(self, settings: DecidedBy, at: Timestamp) -> None:
         """Make it durable that every step from here on is decided by these settings.
@@ -187,8 +236,33 @@ class GroupLog:
         Raises:
             StaleEpochError: another incarnation owns the group; stop for good.
         """
-        await self._append(Entry(kind=CURSOR, at=at, body=Source(account=account, seq=seq).model_dump_json()))
-        self._cursors[account] = seq
+        begun = Source(account=account, seq=seq)
+        await self._append(Entry(kind=CURSOR, at=at, body=begun.model_dump_json()))
+        self._begin_at(begun)
+
+    async def meet(self, account: AccountId, journal: str, at: Timestamp) -> None:
+        """Make it durable which journal the account keeps; costs nothing when it is known.
+
+        Raises:
+            StaleEpochError: another incarnation owns the group; stop for good.
+        """
+        if journal and self._peers.get(account) != journal:
+            await self._append(Entry(kind=MET, at=at, body=Met(account=account, journal=journal).model_dump_json()))
+            self._peers[account] = journal
+
+    def tie(self, account: AccountId, files: Callable[[str], str]) -> Tie:
+        """Return what this journal knows of its tie to an account; `files` says where a stream's journal lies."""
+        return Tie(
+            account=account,
+            group_file=files(self._journal.stream),
+            account_file=files(f"account/{account}"),
+            identity=self._journal.identity,
+            peer=self._peers.get(account, ""),
+            sent=(self._sent if account in self._heard else self._sent_before).get(account, 0),
+            acknowledged=self._acknowledged.get(account, 0),
+            cursor=self._cursors.get(account, 0),
+            last_fact=self._last_facts.get(account),
+        )
 
     async def write(
         self, event: Event, commands: Sequence[Command], source: tuple[AccountId, int] | None, code_version: str
@@ -232,12 +306,14 @@ class GroupLog:
 
     def taken(self, account: AccountId, seq: int) -> None:
         """Drop what the account has durably taken."""
+        self._heard.add(account)
+        self._acknowledged[account] = max(seq, self._acknowledged.get(account, 0))
         waiting = self._outbox.get(account, [])
         self._outbox[account] = [message for message in waiting if message.seq > seq]
 
     async def snapshot_if_due(self, machine: Machine[Any], state: Any) -> None:
         """Keep a snapshot when enough has been written since the last one."""
-        if self.seq - self._snapshot_seq < _SNAPSHOT_EVERY:
+        if self.seq - self._snapshot_seq < self._snapshot_every:
             return
         bookkeeping = _Bookkeeping(
             sent=self._sent,
@@ -245,11 +321,18 @@ class GroupLog:
             cursors=self._cursors,
             timers=self.timers,
             draws=self.draws,
+            peers=self._peers,
+            last_facts=self._last_facts,
         )
         body = _SnapshotBody(
             machine=machine.state_to_json(state), bookkeeping=bookkeeping, settings=self._settings
         ).model_dump_json()
-        await self._journal.save_snapshot(Snapshot(seq=self.seq, code_version=machine.code_version, body=body))
+        try:
+            await self._journal.save_snapshot(Snapshot(seq=self.seq, code_version=machine.code_version, body=body))
+        except JournalWriteError as error:
+            # A full disk. A snapshot only makes the next start shorter: the records stand, it is tried again.
+            _log.warning("snapshot_refused", stream=self._journal.stream, error=str(error))
+            return
         self._snapshot_seq = self.seq
 
     async def close(self) -> None:
@@ -261,17 +344,59 @@ class GroupLog:
         if snapshot is None or snapshot.code_version != machine.code_version:
             return None
         body = _SnapshotBody.model_validate_json(snapshot.body)
+        self._take_bookkeeping(body, snapshot.seq)
+        return machine.state_from_json(body.machine)
+
+    def _take_bookkeeping(self, body: _SnapshotBody, seq: int) -> None:
         kept = body.bookkeeping
         self._sent, self._cursors = dict(kept.sent), dict(kept.cursors)
         self._outbox = {account: list(messages) for account, messages in kept.outbox.items()}
         self.timers, self.draws = dict(kept.timers), dict(kept.draws)
-        self.seq = self._snapshot_seq = snapshot.seq
+        self._peers, self._last_facts = dict(kept.peers), dict(kept.last_facts)
+        self.seq = self._snapshot_seq = seq
         self._settings = body.settings
-        return machine.state_from_json(body.machine)
+
+    def _take(self, record: Record) -> StepBody | None:
+        """Fold one record; return it when it is a step."""
+        self.seq = record.seq
+        if record.kind == SETTINGS:
+            self._settings = DecidedBy.model_validate_json(record.body)
+        elif record.kind == CURSOR:
+            begun = Source.model_validate_json(record.body)
+            self._begin_at(begun)
+        elif record.kind == MET:
+            met = Met.model_validate_json(record.body)
+            self._peers[met.account] = met.journal
+        else:
+            body = StepBody.model_validate_json(record.body)
+            self._fold(body.event, body.commands, body.source)
+            return body
+        return None
+
+    def _begin_at(self, source: Source) -> None:
+        self._cursors[source.account] = source.seq
+        self._last_facts.pop(source.account, None)
+
+    def _remember(self) -> None:
+        """Note how far this journal says it has come with each account, before this life sends anything."""
+        self._sent_before = dict(self._sent)
+        for account, sent in self._sent.items():
+            waiting = self._outbox.get(account, [])
+            self._acknowledged[account] = waiting[0].seq - 1 if waiting else sent
+
+    def _forget(self) -> None:
+        """Begin without a past: another sender, with numbers of its own."""
+        self.timers.clear()
+        self.draws.clear()
+        for past in (self._sent, self._outbox, self._cursors, self._peers, self._last_facts):
+            past.clear()
+        self._remember()
+        self._acknowledged.clear()
 
     def _fold(self, event: Event, commands: Sequence[Command], source: Source | None) -> None:
         if source is not None:
             self._cursors[source.account] = source.seq
+            self._last_facts[source.account] = cast("AccountEvent", event)  # only an account's facts have a source
         if isinstance(event, TimerFired):
             self.timers.pop(event.timer, None)
         elif isinstance(event, RandomDrawn):

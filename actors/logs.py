@@ -1,8 +1,11 @@
 """Where log lines go: one JSON line each, into one file per actor that keeps its name across incarnations."""
 
+import json
 import logging
 import logging.handlers
 import queue
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -30,9 +33,38 @@ def log_to_file(path: Path, *, debug: bool, **fields: object) -> None:
         OSError: the file cannot be opened for writing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    sink = logging.handlers.RotatingFileHandler(path, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8")
+    sink = _LogFile(path, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8")
     sink.setFormatter(logging.Formatter("%(message)s"))
     _install(sink, debug=debug, fields=fields)
+
+
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """A log file that a full disk does not turn into talk at the terminal: it counts what it lost, and says so."""
+
+    _lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line; after a loss, first how many lines there were."""
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            # A line of its own: the last one may have been cut off in the middle.
+            words = json.dumps({"event": "log_lines_lost", "level": "error", "lines": lost})
+            super().emit(logging.makeLogRecord({"msg": f"\n{words}", "levelno": logging.ERROR}))
+            if self._lost:
+                self._lost = lost + 1  # still no room: this line is lost, too
+                return
+        super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
+        """Drop the line when the disk does not take it; anything else is a mistake, and shown as ever."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+            return
+        self._lost += 1
+        if self.stream is not None:
+            with suppress(OSError):  # it tries to write the rest once more
+                self.stream.close()
+            self.stream = None  # opened anew by the next line
 
 
 def close_logs() -> None:
@@ -42,7 +74,8 @@ def close_logs() -> None:
         return
     _installed.stop()
     for sink in _installed.handlers:
-        sink.close()
+        with suppress(OSError):  # what a full disk does not take is lost; the actor's end is not held up by it
+            sink.close()
     root = logging.getLogger()
     for handler in list(root.handlers):
         if isinstance(handler, logging.handlers.QueueHandler):

@@ -345,12 +345,24 @@ ACCOUNTS: tuple[Metric[AccountRow], ...] = (
     ),
     _account("venue_orders_in_flight", "1", "Orders whose end is open.", _told(lambda status: len(status.in_flight))),
     _account("venue_orders_unknown", "1", "Of those, orders in doubt.", _told(lambda status: len(status.unknown))),
+    _account(
+        "venue_orders_too_old",
+        "1",
+        "Orders without an outcome for longer than a write lives: a person has to look.",
+        _told(lambda status: len(status.too_old)),
+    ),
     _account("venue_oldest_unknown_seconds", "seconds", "Age of the oldest doubt; 0 = none.", _told(_oldest_doubt)),
     _account(
         "venue_stream_age_seconds",
         "seconds",
         "Since the content of the stalest channel was last confirmed.",
         _told(lambda status: max(status.stream_ages_s.values(), default=None)),
+    ),
+    _account(
+        "venue_stream_deaf",
+        "1",
+        "1 while the account's own stream cannot be relied on, so that no entry leaves.",
+        _told(lambda status: int(bool(status.deaf))),
     ),
     _account(
         "venue_clock_offset_seconds",
@@ -380,6 +392,7 @@ ACCOUNTS: tuple[Metric[AccountRow], ...] = (
     *(
         _account(f"venue_{key}_total", "1", text, _account_count(key))
         for key, text in (
+            ("fences", "Harmless writes sent under the nonce of an order in doubt."),
             ("fills", "Executions folded."),
             ("freezes", "Times that writes were frozen because somebody else trades here."),
             ("journal_failures", "Appends that did not become durable."),
@@ -389,11 +402,13 @@ ACCOUNTS: tuple[Metric[AccountRow], ...] = (
             ("orders_denied", "Orders that we refused ourselves."),
             ("orders_rejected", "Orders that the venue refused."),
             ("outcomes_unknown", "Writes without a usable answer."),
+            ("orders_too_old", "Orders that were called too old: entries stop, a person has to look."),
             ("contradictions", "Look-ups that did not find an order which the venue had acknowledged."),
             ("position_adjustments", "Times that belief followed two agreeing statements of the venue."),
             ("rate_limited", "Refusals for coming too often."),
             ("unreachable", "Writes that did not reach the venue."),
             ("reconnects", "Streams connected again."),
+            ("stops_placed", "Resting stops put at the venue."),
             ("stream_gaps", "Stream gaps that were filled by asking."),
         )
     ),
@@ -447,6 +462,12 @@ GROUP_HISTOGRAMS: tuple[HistogramMetric, ...] = (
 
 ACCOUNT_HISTOGRAMS: tuple[HistogramMetric, ...] = (
     HistogramMetric("venue_certainty_seconds", _ACCOUNT, "From doubt about a write to proof.", "certainty"),
+    HistogramMetric(
+        "venue_order_certainty_seconds",
+        _ACCOUNT,
+        "From an order's identity on the disk to the first proof of what the venue did with it, doubt or not.",
+        "order_certainty",
+    ),
     HistogramMetric("venue_sign_seconds", _ACCOUNT, "Allocating a nonce and signing.", "sign"),
     HistogramMetric("venue_dequeue_to_wire_seconds", _ACCOUNT, "From the queue to the wire.", "dequeue_to_wire"),
     HistogramMetric("venue_wire_to_answer_seconds", _ACCOUNT, "From the wire to the venue's answer.", "wire_to_answer"),

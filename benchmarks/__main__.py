@@ -1,15 +1,17 @@
-"""`python -m benchmarks [latency] [throughput] [recovery] [memory]`: measure and print a table."""
+"""`python -m benchmarks [latency] [throughput] [recovery] [memory] [flatten]`: measure and print a table."""
 
 import argparse
 import asyncio
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import latency, memory, recovery, throughput
+from benchmarks import flatten, latency, memory, recovery, throughput
 from benchmarks.figures import Row
 from benchmarks.machine import describe
 from benchmarks.stage import Stage, stage
@@ -20,28 +22,39 @@ BENCHES: dict[str, Callable[[Stage], Coroutine[None, None, list[Row]]]] = {
     "recovery": recovery.run,
     "memory": memory.run,
 }
+WITHOUT_RAY: dict[str, Callable[[Path], Coroutine[None, None, list[Row]]]] = {"flatten": flatten.run}
+"""Benchmarks of one process; they need a folder and nothing else."""
 _WIDTH = 140
 """Of the table when it goes into a file."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named benchmarks, or all."""
+    known = [*BENCHES, *WITHOUT_RAY]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Speed and memory; nothing passes or fails."
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; none = all")
-    names = parser.parse_args(arguments).names or list(BENCHES)
-    unknown = [name for name in names if name not in BENCHES]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; none = all")
+    names = parser.parse_args(arguments).names or known
+    unknown = [name for name in names if name not in known]
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}")
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH)
-    with stage() as on:
-        for name in names:
-            started = time.monotonic()
-            console.print(f"{name} … ({describe(on.folder)})")
-            rows = asyncio.run(BENCHES[name](on))
-            console.print(_table(f"{name}, {time.monotonic() - started:.0f} s", rows))
+    if any(name in BENCHES for name in names):
+        with stage() as on:
+            for name in (each for each in names if each in BENCHES):
+                _measure(console, name, on.folder, BENCHES[name](on))
+    with TemporaryDirectory(prefix="hedgevisor-bench-") as folder:
+        for name in (each for each in names if each in WITHOUT_RAY):
+            _measure(console, name, Path(folder), WITHOUT_RAY[name](Path(folder)))
     return 0
+
+
+def _measure(console: Console, name: str, folder: Path, bench: Coroutine[None, None, list[Row]]) -> None:
+    started = time.monotonic()
+    console.print(f"{name} … ({describe(folder)})")
+    rows = asyncio.run(bench)
+    console.print(_table(f"{name}, {time.monotonic() - started:.0f} s", rows))
 
 
 def _table(title: str, rows: Sequence[Row]) -> Table:

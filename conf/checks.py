@@ -23,6 +23,7 @@ def check(assembly: Assembly) -> None:
         before = len(assembly.findings)
         _check_legs(assembly, name, group)
         _check_symbols(assembly, name, group)
+        _check_protection(assembly, name, group)
         if len(assembly.findings) == before:
             _check_spec(assembly, name, group)
     _check_owners(assembly)
@@ -68,6 +69,30 @@ def _check_symbols(assembly: Assembly, name: GroupId, group: GroupSettings) -> N
                 f"has no symbol on {venue}",
                 f'add it to [venues.{venue}]: symbols = {{ {group.instrument} = "…" }}',
             )
+
+
+def _check_protection(assembly: Assembly, name: GroupId, group: GroupSettings) -> None:
+    """A venue keeps for us only what it is known to keep."""
+    settings = assembly.settings
+    for leg, protection in group.protection.items():
+        path: Path = ("groups", name, "protection", leg)
+        account = settings.accounts.get(group.legs[leg]) if leg in group.legs else None
+        if leg not in group.legs:
+            assembly.report(path, "the group has no such leg", _meant(leg, group.legs))
+        if account is None or account.venue not in settings.venues:
+            continue
+        config = settings.venues[account.venue].config
+        for key, kept in (("cancel_all_after_s", "dead_man_switch"), ("stop_distance", "stop_orders")):
+            if getattr(protection, key) is not None and not getattr(config, kept):
+                assembly.report((*path, key), _NOT_KEPT[account.venue, kept], "leave it out for this leg")
+
+
+_NOT_KEPT = {
+    ("backpack", "dead_man_switch"): "Backpack does not cancel orders at a set time",
+    ("backpack", "stop_orders"): "it is not documented which way a trigger order fires at Backpack, nor how it is "
+    "found again: what became of it could not be proven",
+}
+"""Why a venue keeps something not."""
 
 
 def _check_spec(assembly: Assembly, name: GroupId, group: GroupSettings) -> None:
@@ -168,8 +193,9 @@ def _check_bots(assembly: Assembly) -> None:
     if not telemetry.base_url or "telemetry" in assembly.broken_sections:
         return
     for name, group in settings.groups.items():
-        for role in (GROUP_ROLE, *map(telemetry.role_of, group.legs)):
-            bot, whose = telemetry.bot_name(name, role), f"{role} of {name}"
+        roles = {f"group {name}": GROUP_ROLE, **{f"{leg} of {name}": telemetry.role_of(leg) for leg in group.legs}}
+        for whose, role in roles.items():
+            bot = telemetry.bot_name(name, role)
             other = owners.setdefault(bot, whose)
             if not BOT_NAME.fullmatch(bot):
                 problem = f"{whose} would be called {bot!r}, which is no bot's name"

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
+from actors.account.protection import Protection
 from actors.account.spec import AccountTuning
 from actors.journal.location import JournalUrl
 from actors.notify.settings import NotificationSettings
@@ -113,6 +114,9 @@ class GroupSettings(Value):
     )
     legs: dict[LegName, AccountId] = Field(description="which account plays which leg of the strategy")
     params: SerializeAsAny[Value] = Field(description="the strategy's own model")
+    protection: dict[LegName, Protection] = Field(
+        default={}, description="what a leg leaves at its venue for the time when nobody is there; by default nothing"
+    )
     limits: Limits = Field(default=Limits(), description="what the group may do at most, whatever its strategy decides")
 
 
@@ -138,6 +142,14 @@ class Settings(BaseModel):
     def used_accounts(self) -> dict[AccountId, GroupId]:
         """Return the accounts that play a leg, and in which group."""
         return {account: name for name, group in self.groups.items() for account in group.legs.values()}
+
+    def protection_of(self, account: AccountId) -> Protection:
+        """Return what an account leaves at its venue: what its leg asks for."""
+        for group in self.groups.values():
+            for leg, player in group.legs.items():
+                if player == account:
+                    return group.protection.get(leg, Protection())
+        return Protection()
 
     def simulated_venues(self) -> list[str]:
         """Return the venues that the simulator of this file plays."""

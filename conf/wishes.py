@@ -35,6 +35,7 @@ def desired(settings: Settings) -> Desired:
             journal=journal,
             lock_dir=locks,
             tuning=settings.tuning,
+            protection=settings.protection_of(account),
             debug=settings.general.debug,
         ).model_dump_json()
         accounts[account] = AccountWish(

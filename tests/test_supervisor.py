@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from actors.clock import wall_now
 from actors.hosting.protocol import ActorKind
+from actors.hostlock import HostLock
 from actors.journal.protocol import Entry
 from actors.journal.store import open_store
 from conf.load import load
@@ -112,7 +113,44 @@ def test_real_venues_need_the_word_twice(tmp_path):
 
 def test_releasing_a_group_that_is_not_there_is_a_mistake(deployment):
     """A typo must not pass for a release."""
-    assert "has no group triat" in refused("--groups", deployment, "--release", "triat")
+    assert "has no group and no account triat" in refused("--groups", deployment, "--release", "triat")
+
+
+def test_a_second_supervisor_on_the_same_journal_is_told_who_owns_what(deployment, tmp_path):
+    """Whatever its own state folder is: it names the process and every owner, changes nothing, exits 2."""
+    journal = tmp_path / "shared"
+
+    async def first() -> HostLock:
+        lock = HostLock(str(journal), "supervisor")
+        await lock.acquire(wait_s=0)
+        store = open_store(f"sqlite:{journal}")
+        for stream in ("supervisor", "account/l1", "account/l1", "group/triad"):
+            await store.claim(stream, "desk:4711")
+        await store.close()
+        return lock
+
+    async def owners() -> list[tuple[int, str]]:
+        store = open_store(f"sqlite:{journal}")
+        found = [await store.owner(stream) for stream in ("supervisor", "account/l1", "group/triad")]
+        await store.close()
+        return found
+
+    lock = asyncio.run(first())
+    try:
+        said = refused("--groups", deployment, "--set", f"general.journal=sqlite:{journal}")
+        assert f"is held by process {os.getpid()}" in said
+        assert "Another supervisor runs on this state folder or journal" in said
+        for line in (
+            "supervisor: epoch 1, claimed by desk:4711",
+            "account/l1: epoch 2, claimed by desk:4711",
+            "account/bp: nobody",
+            "group/triad: epoch 1, claimed by desk:4711",
+        ):
+            assert line in said
+        assert asyncio.run(owners()) == [(1, "desk:4711"), (2, "desk:4711"), (1, "desk:4711")]
+        assert not (tmp_path / "state" / "simulator").exists()
+    finally:
+        lock.release()
 
 
 def test_a_port_in_use_starts_nothing(deployment, tmp_path):

@@ -42,6 +42,7 @@ class Capabilities(Value):
     leverage_scope: LeverageScope
     nonce_fence: bool = Field(default=False, description="a second transaction with the same nonce decides the first")
     dead_man_switch: bool = Field(default=False, description="the venue can cancel all orders at a set time")
+    stop_orders: bool = Field(default=False, description="a reduce-only order can rest until a price triggers it")
     maker_minimums_only: bool = Field(default=False, description="minimum size binds resting orders only")
 
 
@@ -52,6 +53,8 @@ class WriteKind(StrEnum):
     CANCEL = "CANCEL"
     CANCEL_ALL = "CANCEL_ALL"
     LEVERAGE = "LEVERAGE"
+    SWITCH = "SWITCH"
+    """Sets, or takes back, the moment at which the venue cancels everything by itself."""
 
 
 class WriteIdentity(Value):
@@ -182,6 +185,14 @@ class VenueStatus(Value):
     stream_ages_s: dict[str, float] = Field(description="seconds since the content of each channel was last confirmed")
     clock_offset_s: float | None = Field(description="venue clock minus ours; None = not measured yet")
     budget_left: dict[Lane, float] = Field(description="requests each lane may still send now")
+    deaf: str = Field(
+        default="",
+        description="why the account's own stream cannot be relied on just now; empty = it can. Nothing that opens "
+        "risk is sent meanwhile",
+    )
+    nonces: dict[int, int] = Field(
+        default={}, description="per API key: the nonce below which every use is ours, or was told as a ForeignWrite"
+    )
     nonce_resyncs: int = 0
     reconnects: int = 0
     rate_limited: int = 0
@@ -235,22 +246,41 @@ class Venue(Protocol):
     async def prepare_leverage(self, instrument_id: InstrumentId, leverage: Decimal) -> PreparedWrite:
         """Allocate a nonce and sign a change of leverage."""
 
+    async def prepare_switch(self, instrument_id: InstrumentId, due_at: Timestamp | None, lane: Lane) -> PreparedWrite:
+        """Sign the setting of the dead-man switch to `due_at`, or with None its taking back.
+
+        Raises:
+            Rejected: the venue has none.
+            Unreachable: as `prepare_order`.
+        """
+
+    async def prepare_fence(self, write: WriteIdentity, due_at: Timestamp | None, lane: Lane) -> PreparedWrite | None:
+        """Sign a harmless write that carries the same nonce as one in doubt; None when that nonce is used already.
+
+        Whichever of the two the venue executes, the other never can. The harmless write is `prepare_switch(due_at)`.
+
+        Raises:
+            Rejected: the venue has no nonces.
+            Unreachable: the nonce cannot be learnt.
+        """
+
     def discard(self, write: PreparedWrite) -> None:
         """Give back a write that was prepared and will not be transmitted (its nonce is free again)."""
 
     async def transmit(self, write: PreparedWrite) -> "asyncio.Future[Ack]":
         """Hand the bytes to the ordered connection; return at once with the answer to come.
 
-        Waits only for the rate budget of the write's lane. Writes leave in the order of the calls.
+        Waits only for the rate budget of exits: another write that finds its budget gone raises `RateLimited`, so that
+        it never stands before an exit. Writes leave in the order of the calls.
         The future ends with `Ack`, or raises `Rejected`, `RateLimited`, `Unreachable` (nothing left) or
         `OutcomeUnknown`. A write is never sent twice by this layer.
         """
 
-    async def resync(self) -> None:
-        """Learn anew from the venue what the next nonce is, before the next write. No-op where there are no nonces.
+    async def resync(self, lane: Lane = Lane.READ) -> None:
+        """Learn anew from the venue what the next write needs (nonce, clock), from the budget of that write's `lane`.
 
         Raises:
-            Unreachable: the venue does not answer.
+            Unreachable | Malformed | RateLimited: no usable answer.
         """
 
     async def investigate(self, write: WriteIdentity) -> Verdict:

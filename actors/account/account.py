@@ -7,11 +7,15 @@ the account stays DISARMED until it has looked at the venue and the supervisor a
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
 
 from actors.account.book import Book
+from actors.account.certainty import CertaintyClock
+from actors.account.guard import Guard
 from actors.account.ledger import Ledger
 from actors.account.lookout import READ_ERRORS, Lookout
 from actors.account.spec import AccountSpec
@@ -21,12 +25,13 @@ from actors.actor import AccountStatus, Envelope, FactBatch, Receipt
 from actors.chance import SYSTEM, Chance
 from actors.clock import wall_now
 from actors.hostlock import HostLock, LockMaker
-from actors.journal.protocol import Entry, Journal, StaleEpochError, StoreOpener
+from actors.journal.protocol import Entry, Journal, JournalError, StaleEpochError, StoreOpener
 from actors.journal.store import open_store
 from actors.meter import Meter
 from actors.tasks import Tasks
 from strategies.domain.account import AccountMode, Balance, LegObservation, ReportedPosition
 from strategies.domain.ids import InstrumentId, Timestamp
+from strategies.domain.order import Lane
 from strategies.domain.quote import Quote
 from venues.errors import VenueError
 from venues.registry import build_venue
@@ -39,6 +44,8 @@ _LOCK_WAIT_S = 15.0
 _LAG_PERIOD_S = 0.5
 """How often the event loop's lag is measured."""
 _MS = 1_000
+_QUEUED = frozenset({EntryKind.TAKEN, EntryKind.OWN})
+"""Entries after which a write may wait to be sent."""
 _NOTHING_HEARD = VenueStatus(stream_ages_s={}, clock_offset_s=None, budget_left={})
 
 T = TypeVar("T")
@@ -70,14 +77,18 @@ class AccountActor:
         self._instrument_id: InstrumentId = spec.instruments[0]
         self._mode = AccountMode.DISARMED
         self._reason = "starting"
+        self._freezing = ""
+        """What has been seen and is being written down."""
         self._meter = Meter()
         self._tasks = Tasks(f"account/{spec.account}", self._on_failure)
+        self._certainty = CertaintyClock(self._meter)
         self._lock = make_lock(spec.lock_dir, f"account-{spec.account}")
         self._journal: Journal | None = None
         self._ledger: Ledger | None = None
         self._venue: Venue | None = None
         self._submission: Submission | None = None
         self._lookout: Lookout | None = None
+        self._guard: Guard | None = None
         self._balance: Balance | None = None
         self._ready = False
         self._started_at = Timestamp(0)
@@ -119,7 +130,9 @@ class AccountActor:
             snapshot_every=tuning.snapshot_every,
         )
         self._ledger.on_durable = self._on_durable
+        self._ledger.on_broken = lambda error: self._on_failure("ledger", error)
         folded = await self._ledger.load()
+        self._certainty.resume(self._ledger.book.in_flight())
         _log.info("account_folded", account=self._spec.account, epoch=self._epoch, records=folded)
         self._venue = self._build(self._spec.venue, self._spec.venue_config, self._spec.account_config, self._now)
         await self._ledger.commit(lambda book: book.decide_mode(AccountMode.DISARMED, "starting", self._now()))
@@ -127,12 +140,28 @@ class AccountActor:
         self._tasks.start("lag", self._measure_lag())
 
     async def arm(self) -> bool:
-        """Allow writes. False when the account has not looked at its venue yet; ask again later."""
+        """Allow writes; nothing but exits when a freeze has not been released. False = not looked yet; ask later."""
+        if self._freeze_held:
+            return await self._allow(AccountMode.FROZEN, self._freeze_held)
         return await self._allow(AccountMode.ARMED, "reconciled with the venue")
+
+    async def release(self, by: str) -> bool:
+        """End a freeze on a person's word: `by` has looked. False when the account has not looked at its venue yet."""
+        if not self._freeze_held:
+            return True
+        if not self._ready or self._mode is AccountMode.STOPPED:
+            return False
+        self._freezing = ""
+        return await self._allow(AccountMode.ARMED, f"released by {by}")
 
     async def arm_exits(self, reason: str) -> bool:
         """Allow exits and nothing else: what waits here from before never opens anything. False as for `arm`."""
-        return await self._allow(AccountMode.FROZEN, reason)
+        return await self._allow(AccountMode.FROZEN, self._freeze_held or reason)
+
+    @property
+    def _freeze_held(self) -> str:
+        """Return what this account was frozen for and nobody has released; empty = it is free."""
+        return self._freezing or self._need_ledger().book.state.frozen
 
     async def _allow(self, mode: AccountMode, reason: str) -> bool:
         if not self._ready or self._mode is AccountMode.STOPPED:
@@ -148,6 +177,9 @@ class AccountActor:
 
     async def stop(self) -> None:
         """End: no write leaves after this returns. May be called twice."""
+        if self._guard is not None and self._mode in {AccountMode.ARMED, AccountMode.FROZEN}:
+            with suppress(JournalError):  # overtaken: a successor looks after it
+                await self._guard.stand_down()
         self._mode = AccountMode.STOPPED
         await self._tasks.close()
         if self._venue is not None:
@@ -168,7 +200,9 @@ class AccountActor:
         """See `AccountPort.submit`."""
         ledger = self._need_ledger()
         if ledger.book.state.client_ids is None:
-            return Receipt(taken=0)  # not come up for the first time yet: the sender keeps its messages
+            return Receipt(
+                taken=0, journal=ledger.identity
+            )  # not come up for the first time yet: the sender keeps its messages
         before = Receipt(taken=0)
 
         def decide(book: Book) -> list[Entry]:
@@ -178,7 +212,8 @@ class AccountActor:
 
         taken = await ledger.commit(decide)
         # Counted from what was decided: by now the book may hold more, which is not durable yet.
-        return Receipt(taken=before.taken + len(taken))
+        knows = envelope.journal if taken else before.knows
+        return Receipt(taken=before.taken + len(taken), journal=ledger.identity, knows=knows)
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """See `AccountPort.facts`."""
@@ -197,9 +232,11 @@ class AccountActor:
         else:
             instrument = venue.instrument(instrument_id)
             bound = self._spec.tuning.observe_timeout_s
+            room = venue.status().budget_left.get(Lane.READ, 1.0) >= 1.0
+            balance_bound = bound if room else self._spec.tuning.observe_balance_s
             answers = await asyncio.gather(
                 _within(bound, lookout.look_at_position),
-                _within(bound, lambda: venue.balance(instrument_id)),
+                _within(balance_bound, lambda: venue.balance(instrument_id)),
                 _within(bound, lambda: venue.quote(instrument_id)),
                 return_exceptions=True,
             )
@@ -214,7 +251,7 @@ class AccountActor:
                     found.append(answer)
             position, balance, quote = found
             self._balance = balance or self._balance
-        in_flight = ledger.book.in_flight()
+        in_flight = ledger.book.moving()
         return LegObservation(
             account=self._spec.account,
             mode=self._mode,
@@ -233,7 +270,7 @@ class AccountActor:
         ledger = self._need_ledger()
         book, lookout = ledger.book, self._lookout
         wire = self._venue.status() if self._venue is not None and lookout is not None else _NOTHING_HEARD
-        in_flight = book.in_flight()
+        in_flight = book.moving()
         reported = lookout.details if lookout is not None else None
         held = book.state.positions.get(self._instrument_id)
         balance = self._balance
@@ -254,8 +291,11 @@ class AccountActor:
             reconciled_at=lookout.reconciled_at if lookout is not None and self._ready else None,
             in_flight=tuple(record.request.order_id for record in in_flight),
             unknown={r.request.order_id: r.doubt_since for r in in_flight if r.doubt_since is not None},
+            protection=self._guard.words() if self._guard is not None else (),
+            too_old=dict(lookout.old.named) if lookout is not None else {},
             queue_length=self._submission.lengths() if self._submission is not None else {},
             stream_ages_s=wire.stream_ages_s,
+            deaf=wire.deaf,
             clock_offset_s=wire.clock_offset_s,
             budget_left=wire.budget_left,
             equity=balance.equity if balance is not None else None,
@@ -264,8 +304,8 @@ class AccountActor:
             liquidation_price=reported.liquidation_price if reported is not None else None,
             balance_at=balance.at if balance is not None else None,
             liquidating=balance.liquidating if balance is not None else None,
-            unrealized=reported.unrealized if reported is not None else None,
-            funding=reported.funding if reported is not None else None,
+            unrealized=_of_held(reported, lambda position: position.unrealized),
+            funding=_of_held(reported, lambda position: position.funding),
             realized=held.realized if held is not None else None,
             fees=held.fees if held is not None else None,
             counters=counters,
@@ -286,8 +326,19 @@ class AccountActor:
         first = 1 + self._chance.below(1 << (bits - 1))
         await ledger.commit(lambda book: book.decide_client_ids(first, bits, self._now()))
         venue.restore(ledger.book.pending_writes())
+        await ledger.commit(lambda book: book.decide_nonces(venue.status().nonces, self._now()))
         await self._settle_interrupted(ledger)
         tuning = self._spec.tuning
+        guard = Guard(
+            ledger,
+            venue,
+            self._instrument_id,
+            self._spec.protection,
+            tuning,
+            meter=self._meter,
+            now=self._now,
+            mode=lambda: self._mode,
+        )
         lookout = Lookout(
             ledger,
             venue,
@@ -296,6 +347,7 @@ class AccountActor:
             meter=self._meter,
             now=self._now,
             freeze=self._freeze,
+            fence=guard.fence,
         )
         await self._insist("baseline", lambda: self._take_baseline(ledger, venue))
         await self._insist("fills", lookout.catch_up)
@@ -318,6 +370,9 @@ class AccountActor:
         self._tasks.start("submission", self._submission.run())
         self._tasks.start("departures", self._submission.depart())
         ledger.alongside = self._submission.sign_alongside
+        self._guard = guard
+        if guard.is_needed:
+            self._tasks.start("guard", guard.run())
         self._submission.enqueue_waiting()
         while lookout.reconciled_at is None and ledger.book.settled(self._instrument_id):
             await asyncio.sleep(tuning.adjust_confirm_s)
@@ -360,20 +415,38 @@ class AccountActor:
             await ledger.commit(lambda book, key=key: book.decide_interrupted(key, self._now()))  # type: ignore[misc]
 
     def _on_durable(self, entries: Sequence[Entry]) -> None:
-        """Queue what was taken. Not left to the caller of `submit`: it may be gone before the append has ended."""
-        if self._submission is not None and any(entry.kind == EntryKind.TAKEN for entry in entries):
+        """Queue what was taken, watch over what is leaving.
+
+        Not left to the caller of `submit`: it may be gone before the append has ended.
+        """
+        self._certainty.note(entries)
+        kinds = {entry.kind for entry in entries}
+        if self._submission is not None and not kinds.isdisjoint(_QUEUED):
             self._submission.enqueue_waiting()
+        if self._lookout is not None and EntryKind.PREPARED in kinds:
+            self._lookout.stir()
 
     # --- parts --------------------------------------------------------------------------------------------------
 
     def _freeze(self, reason: str) -> None:
-        """Somebody else trades here: nothing but exits until a person has looked."""
-        if self._mode is not AccountMode.ARMED:
+        """Somebody else trades here: nothing but exits until a person has looked, whatever life this account is in."""
+        if self._mode in {AccountMode.FROZEN, AccountMode.STOPPED}:
             return
         self._meter.count("freezes")
         _log.critical("account_frozen", account=self._spec.account, reason=reason)
-        self._mode = AccountMode.FROZEN
-        self._tasks.start("freeze", self._set_mode(AccountMode.FROZEN, reason))
+        self._freezing = self._freezing or reason
+        if self._mode is AccountMode.ARMED:
+            self._mode = AccountMode.FROZEN
+            self._reason = reason
+        self._tasks.start("freeze", self._remember_freeze(reason))
+
+    async def _remember_freeze(self, reason: str) -> None:
+        """Write the freeze down, and that what caused it is known now: it must not freeze the account again."""
+        ledger, venue = self._need_ledger(), self._venue
+        await ledger.commit(lambda book: book.decide_frozen(reason, self._now()))
+        self._freezing = ""  # the book holds it from here on
+        if venue is not None:
+            await ledger.commit(lambda book: book.decide_nonces(venue.status().nonces, self._now()))
 
     async def _set_mode(self, mode: AccountMode, reason: str) -> None:
         self._mode = mode
@@ -402,6 +475,13 @@ class AccountActor:
             planned = loop.time() + _LAG_PERIOD_S
             await asyncio.sleep(_LAG_PERIOD_S)
             self._lag_s = max(0.0, loop.time() - planned)
+
+
+def _of_held(reported: ReportedPosition | None, read: Callable[[ReportedPosition], Decimal | None]) -> Decimal | None:
+    """Return an amount of the position that is held; where nothing is held, by the venue's word, it is zero."""
+    if reported is None:
+        return None
+    return read(reported) if reported.quantity != 0 else Decimal(0)
 
 
 async def _within(seconds: float, ask: Callable[[], Awaitable[T]]) -> T:

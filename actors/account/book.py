@@ -5,23 +5,27 @@ changes the state, so a restart that applies the journal ends in the same state.
 told what is not yet on the disk.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Literal
 
 from actors.account.state import (
+    OWN_MARK,
     BaselineBody,
     BookState,
     ClientIds,
     EntryKind,
+    NoncesBody,
     OrderRecord,
     OtherWrite,
+    OwnBody,
+    OwnWrite,
     PreparedBody,
     SettledBody,
     TakenBody,
 )
 from actors.actor import Envelope, Message, NumberedFact, Receipt
-from actors.journal.protocol import Entry
+from actors.journal.protocol import Entry, Record
 from actors.mailbox import SenderMark, sift
 from strategies.domain.account import AccountMode
 from strategies.domain.commands import CancelOrder, SetLeverage, SubmitOrder
@@ -42,12 +46,14 @@ from strategies.domain.events import (
 from strategies.domain.ids import AccountId, ClientOrderId, InstrumentId, OrderId, Timestamp, VenueOrderId
 from strategies.domain.model import Value
 from strategies.domain.money import ZERO
-from strategies.domain.order import OrderStatus, advance
+from strategies.domain.order import OrderRequest, OrderStatus, advance
 from strategies.domain.position import Fill, FillCause, Position
 from venues.venue import FillReport, OrderReport, WriteIdentity
 
 EndStatus = Literal["FILLED", "CANCELED", "EXPIRED"]
 
+DONE = "done"
+"""The outcome of another write that the venue took."""
 MAX_FINISHED_ORDERS = 5_000
 """Finished orders kept at hand for late reports; the journal keeps them all."""
 MAX_TRADE_IDS = 50_000
@@ -81,6 +87,14 @@ class Book:
         """Return the orders that may be at the venue and have not ended there."""
         return [record for record in self._open.values() if record.in_flight]
 
+    def moving(self) -> list[OrderRecord]:
+        """Return the orders that may move the position now: all in flight but stops that wait for their price."""
+        return [record for record in self._open.values() if record.is_moving]
+
+    def stops(self) -> list[OrderRecord]:
+        """Return the account's own stops that have not ended, oldest first."""
+        return [record for record in self._open.values() if record.protects]
+
     def waiting(self) -> list[OrderRecord]:
         """Return the orders that were taken and have no signed write yet."""
         return [record for record in self._open.values() if record.prepared is None]
@@ -93,7 +107,8 @@ class Book:
 
     def believed(self, instrument_id: InstrumentId) -> Decimal:
         """Return what baseline and fills add up to, base units, signed."""
-        return self.state.positions.get(instrument_id, Position()).quantity
+        held = self.state.positions.get(instrument_id)
+        return ZERO if held is None else held.quantity
 
     def missing_fills(self) -> list[OrderReport]:
         """Return the venue's word on orders that ended with more executed than we have seen fills for."""
@@ -101,7 +116,7 @@ class Book:
 
     def settled(self, instrument_id: InstrumentId) -> bool:
         """Say whether nothing that could move the position is under way."""
-        busy = (r for r in self._open.values() if r.in_flight and r.request.instrument_id == instrument_id)
+        busy = (r for r in self._open.values() if r.is_moving and r.request.instrument_id == instrument_id)
         return next(busy, None) is None and not self._closing
 
     def owns(self, client_order_id: int | None) -> bool:
@@ -128,15 +143,38 @@ class Book:
             _entry(
                 EntryKind.TAKEN,
                 at,
-                TakenBody(sender=envelope.sender, sender_epoch=envelope.sender_epoch, message=message),
+                TakenBody(
+                    sender=envelope.sender,
+                    sender_epoch=envelope.sender_epoch,
+                    journal=envelope.journal,
+                    message=message,
+                ),
             )
             for message in fresh
         ]
 
+    def decide_own_order(self, make: Callable[[OrderId], OrderRequest], at: Timestamp) -> list[Entry]:
+        """Take an order that the account itself has decided; `make` is told its id."""
+        key = self._own_key()
+        return [_entry(EntryKind.OWN, at, OwnBody(key=key, order=make(OrderId(f"{key}:{self.account}:stop"))))]
+
+    def decide_own_cancel(self, order_id: OrderId, at: Timestamp) -> list[Entry]:
+        """Take the cancel of one of the account's own orders, unless one is under way."""
+        if any(other.cancel_order == order_id for other in self.state.others.values()):
+            return []
+        return [_entry(EntryKind.OWN, at, OwnBody(key=self._own_key(), cancel_order=order_id))]
+
+    def decide_own_write(self, write: OwnWrite, at: Timestamp) -> list[Entry]:
+        """Take another write of the account's own, unless one for the same purpose is under way."""
+        under_way = (other.own for other in self.state.others.values() if other.own is not None)
+        if any(other.kind is write.kind and other.order_id == write.order_id for other in under_way):
+            return []
+        return [_entry(EntryKind.OWN, at, OwnBody(key=self._own_key(), write=write))]
+
     def receipt(self, sender: str) -> Receipt:
         """Say how far a sender's messages have been taken."""
         mark = self.state.senders.get(sender)
-        return Receipt(taken=mark.taken if mark is not None else 0)
+        return Receipt(taken=0) if mark is None else Receipt(taken=mark.taken, knows=mark.journal)
 
     def decide_prepared(self, key: str, identity: WriteIdentity, at: Timestamp) -> list[Entry]:
         """Make a write's identity durable; for an order, tell that it is leaving."""
@@ -210,6 +248,14 @@ class Book:
             )
         return self._facts(OrderRejected(at=at, account=self.account, order_id=order_id, code=code, detail=detail))
 
+    def decide_concluded(self, order_id: OrderId, proof: str, at: Timestamp) -> list[Entry]:
+        """The venue executed the order, shows it no more, and all of its fills are folded: it has ended."""
+        record = self.state.orders.get(order_id)
+        if record is None or not record.in_flight:
+            return []
+        status: EndStatus = "FILLED" if record.filled >= record.request.quantity else "CANCELED"
+        return self._facts(self._closed(order_id, status, record.filled, "ended unseen", proof, at))
+
     def decide_order_report(self, report: OrderReport, at: Timestamp, proof: str = "") -> list[Entry]:
         """Read what the venue says about an order of ours. Fills missing behind it are noted, not guessed."""
         order_id = self._order_of(report.client_order_id)
@@ -262,6 +308,9 @@ class Book:
         if order_id is not None and record is not None and record.status is OrderStatus.SUBMITTED:
             draft.fact(OrderAccepted(at=at, account=self.account, order_id=order_id))
         draft.fact(Filled(at=at, account=self.account, fill=fill))
+        if cause is FillCause.FOREIGN and not self.state.frozen:
+            # In the same record as the fill: no crash can come between seeing it and being frozen by it.
+            draft.fact(AccountModeChanged(at=at, account=self.account, mode=AccountMode.FROZEN, reason=_foreign(fill)))
         if order_id is not None and record is not None and not record.status.is_terminal:
             filled = record.filled + report.quantity
             told, proof = self._closing.get(order_id, (None, ""))
@@ -293,7 +342,7 @@ class Book:
         draft.add(EntryKind.BASELINE, at, body)
         if quantity != ZERO:
             reason = "found on the account before our first order"
-            draft.fact(PositionAdjusted(at=at, account=self.account, before=ZERO, after=quantity, reason=reason))
+            draft.fact(self._adjusted(instrument_id, ZERO, quantity, reason, at))
         return draft.entries
 
     def decide_adjusted(self, instrument_id: InstrumentId, after: Decimal, reason: str, at: Timestamp) -> list[Entry]:
@@ -301,7 +350,7 @@ class Book:
         before = self.believed(instrument_id)
         if before == after:
             return []
-        return self._facts(PositionAdjusted(at=at, account=self.account, before=before, after=after, reason=reason))
+        return self._facts(self._adjusted(instrument_id, before, after, reason, at))
 
     def decide_leverage(self, leverage: Decimal | None, reason: str, at: Timestamp) -> list[Entry]:
         """Publish the answer to a change of leverage: the value, or None and why not."""
@@ -313,50 +362,93 @@ class Book:
         """Publish what the account may do from now on."""
         return self._facts(AccountModeChanged(at=at, account=self.account, mode=mode, reason=reason))
 
+    def decide_frozen(self, reason: str, at: Timestamp) -> list[Entry]:
+        """Note that somebody else trades here: exits only, over all lives, until a person has looked. Said once."""
+        return [] if self.state.frozen else self.decide_mode(AccountMode.FROZEN, reason, at)
+
+    def decide_nonces(self, nonces: Mapping[int, int], at: Timestamp) -> list[Entry]:
+        """Remember up to where the use of our keys is known, and freeze when somebody used them in between."""
+        known = self.state.nonces
+        news = {key: nonce for key, nonce in nonces.items() if nonce > known.get(key, -1)}
+        if not news:
+            return []
+        draft = _Draft(self.state.fact_seq)
+        foreign = [
+            f"key {key}: {nonce - known[key]} nonces up to {nonce}" for key, nonce in news.items() if key in known
+        ]
+        if foreign and not self.state.frozen:
+            reason = f"used while nobody watched, not by us: {'; '.join(foreign)}"
+            draft.fact(AccountModeChanged(at=at, account=self.account, mode=AccountMode.FROZEN, reason=reason))
+        draft.add(EntryKind.NONCES, at, NoncesBody(nonces=news))
+        return draft.entries
+
     # --- folding ------------------------------------------------------------------------------------------------
 
     def apply(self, entry: Entry) -> None:
-        """Fold one journal entry."""
-        match EntryKind(entry.kind):
-            case EntryKind.CLIENT_IDS:
-                self.state.client_ids = ClientIds.model_validate_json(entry.body)
-            case EntryKind.TAKEN:
-                self._apply_taken(TakenBody.model_validate_json(entry.body), entry.at)
-            case EntryKind.PREPARED:
-                self._apply_prepared(PreparedBody.model_validate_json(entry.body))
-            case EntryKind.DISCARDED:
-                self._apply_discarded(SettledBody.model_validate_json(entry.body))
-            case EntryKind.SETTLED:
-                self.state.others.pop(SettledBody.model_validate_json(entry.body).key, None)
-            case EntryKind.BASELINE:
-                self._apply_baseline(BaselineBody.model_validate_json(entry.body), entry.at)
-            case EntryKind.FACT:
-                self._apply_fact(NumberedFact.model_validate_json(entry.body))
+        """Fold one journal entry: by what was decided when that is at hand, else by what can be read."""
+        body = entry.meaning if entry.meaning is not None else read_body(entry)
+        match body:
+            case ClientIds():
+                self.state.client_ids = body
+            case TakenBody():
+                self._apply_taken(body, entry.at)
+            case OwnBody():
+                self._apply_own(body, entry.at)
+            case PreparedBody():
+                self._apply_prepared(body)
+            case SettledBody() if entry.kind == EntryKind.DISCARDED:
+                self._apply_discarded(body)
+            case SettledBody():
+                self._apply_settled(body)
+            case NoncesBody():
+                self.state.nonces |= body.nonces
+            case BaselineBody():
+                self._apply_baseline(body, entry.at)
+            case NumberedFact():
+                self._apply_fact(body)
 
     def _apply_taken(self, body: TakenBody, at: Timestamp) -> None:
         message = body.message
-        self.state.senders[body.sender] = SenderMark(epoch=body.sender_epoch, taken=message.seq)
+        self.state.senders[body.sender] = SenderMark(epoch=body.sender_epoch, taken=message.seq, journal=body.journal)
         command = message.command
         if isinstance(command, SubmitOrder):
-            ids = self.state.client_ids
-            if ids is None:
-                raise AssertionError("client order ids are fixed before the first command is taken")
-            order_id = command.order.order_id
-            if order_id in self.state.orders:
-                return
-            client_order_id = ids.at(ids.count)
-            self.state.client_ids = ids.model_copy(update={"count": ids.count + 1})
-            record = OrderRecord(request=command.order, client_order_id=client_order_id, taken_at=at)
-            self.state.orders[order_id] = self._open[order_id] = record
-            self._by_client_id[client_order_id] = order_id
-            self._forget_old_orders()
+            self._apply_order(command.order, at)
         elif isinstance(command, CancelOrder):
             self.state.others[other_key(body.sender, message)] = OtherWrite(cancel_order=command.order_id, taken_at=at)
         else:
             self.state.others[other_key(body.sender, message)] = OtherWrite(command=command, taken_at=at)
 
+    def _apply_order(self, request: OrderRequest, at: Timestamp) -> None:
+        ids = self.state.client_ids
+        if ids is None:
+            raise AssertionError("client order ids are fixed before the first command is taken")
+        order_id = request.order_id
+        if order_id in self.state.orders:
+            return
+        client_order_id = ids.at(ids.count)
+        self.state.client_ids = ids.model_copy(update={"count": ids.count + 1})
+        record = OrderRecord(request=request, client_order_id=client_order_id, taken_at=at)
+        self.state.orders[order_id] = self._open[order_id] = record
+        self._by_client_id[client_order_id] = order_id
+        self._forget_old_orders()
+
+    def _apply_own(self, body: OwnBody, at: Timestamp) -> None:
+        self.state.own_seq += 1
+        if body.order is not None:
+            self._apply_order(body.order, at)
+        else:
+            self.state.others[body.key] = OtherWrite(cancel_order=body.cancel_order, own=body.write, taken_at=at)
+
+    def _apply_settled(self, body: SettledBody) -> None:
+        other = self.state.others.pop(body.key, None)
+        if other is not None and other.own is not None and body.outcome == DONE:
+            self.state.switch_due_at = other.own.due_at
+
     def _apply_prepared(self, body: PreparedBody) -> None:
         identity = body.identity
+        if identity.api_key_index is not None and identity.nonce is not None:
+            known = self.state.nonces.get(identity.api_key_index, 0)
+            self.state.nonces[identity.api_key_index] = max(known, identity.nonce + 1)
         if identity.order_id is not None:
             record = self.state.orders[identity.order_id]
             record.prepared = identity
@@ -401,9 +493,17 @@ class Book:
                 self._closing.pop(order_id, None)
             case Filled(fill=fill):
                 self._apply_fill(fill)
-            case PositionAdjusted(after=after):
-                self._apply_adjusted(after)
-            case LeverageSet() | LeverageRefused() | AccountModeChanged():
+            case _:
+                self._apply_account_fact(fact.event)
+
+    def _apply_account_fact(self, event: PositionAdjusted | AccountModeChanged | LeverageSet | LeverageRefused) -> None:
+        """Fold what is not about an order."""
+        match event:
+            case PositionAdjusted(instrument_id=instrument_id, after=after):
+                self._apply_adjusted(instrument_id, after)
+            case AccountModeChanged(mode=mode, reason=reason):
+                self._apply_mode(mode, reason)
+            case LeverageSet() | LeverageRefused():
                 pass
 
     def _apply_fill(self, fill: Fill) -> None:
@@ -425,9 +525,16 @@ class Book:
             record.status = OrderStatus.FILLED
         record.doubt_since = None
 
-    def _apply_adjusted(self, after: Decimal) -> None:
-        # One account, one instrument: the spec has no account that trades two (conf checks it).
-        instrument_id = next(iter(self.state.baselines))
+    def _apply_mode(self, mode: AccountMode, reason: str) -> None:
+        """A freeze outlives the account's lives: DISARMED comes with each of them, only ARMED ends it."""
+        if mode is AccountMode.FROZEN:
+            self.state.frozen = reason
+        elif mode is AccountMode.ARMED:
+            self.state.frozen = ""
+
+    def _apply_adjusted(self, told: InstrumentId | None, after: Decimal) -> None:
+        # A record that does not say it is of a time when an account had one instrument: the one it began with.
+        instrument_id = told if told is not None else next(iter(self.state.baselines))
         held = self.state.positions.get(instrument_id, Position())
         entry = held.entry_price if after != ZERO else ZERO
         self.state.positions[instrument_id] = held.model_copy(update={"quantity": after, "entry_price": entry})
@@ -439,6 +546,9 @@ class Book:
         for event in events:
             draft.fact(event)
         return draft.entries
+
+    def _own_key(self) -> str:
+        return f"{OWN_MARK}{self.state.own_seq + 1}"
 
     def _order_of(self, client_order_id: ClientOrderId | None) -> OrderId | None:
         return None if client_order_id is None else self._by_client_id.get(client_order_id)
@@ -463,6 +573,13 @@ class Book:
         for order_id in finished[:excess]:
             record = self.state.orders.pop(order_id)
             self._by_client_id.pop(record.client_order_id, None)
+
+    def _adjusted(
+        self, instrument_id: InstrumentId, before: Decimal, after: Decimal, reason: str, at: Timestamp
+    ) -> PositionAdjusted:
+        return PositionAdjusted(
+            at=at, account=self.account, instrument_id=instrument_id, before=before, after=after, reason=reason
+        )
 
     def _closed(
         self, order_id: OrderId, status: EndStatus, filled: Decimal, reason: str, proof: str, at: Timestamp
@@ -492,8 +609,39 @@ class _Draft:
         self.add(EntryKind.FACT, event.at, NumberedFact(seq=self._seq, event=event))
 
 
+def read_body(entry: Entry | Record) -> Value:
+    """Return what a journal entry of an account says.
+
+    Raises:
+        ValueError: the kind or the body is not one of this version.
+    """
+    return _BODIES[EntryKind(entry.kind)].model_validate_json(entry.body)
+
+
 def _entry(kind: EntryKind, at: Timestamp, body: Value) -> Entry:
-    return Entry(kind=kind, at=at, body=body.model_dump_json())
+    # A venue's client puts an identity together from copies, which nobody validates: it is read back before it is
+    # written, so that what a successor could not read is never there. The other bodies are validated as they are made.
+    meaning = None if kind is EntryKind.PREPARED else body
+    return Entry(kind=kind, at=at, body=body.model_dump_json(), meaning=meaning)
+
+
+_BODIES: dict[EntryKind, type[Value]] = {
+    EntryKind.CLIENT_IDS: ClientIds,
+    EntryKind.TAKEN: TakenBody,
+    EntryKind.OWN: OwnBody,
+    EntryKind.PREPARED: PreparedBody,
+    EntryKind.DISCARDED: SettledBody,
+    EntryKind.SETTLED: SettledBody,
+    EntryKind.BASELINE: BaselineBody,
+    EntryKind.NONCES: NoncesBody,
+    EntryKind.FACT: NumberedFact,
+}
+
+
+def _foreign(fill: Fill) -> str:
+    return (
+        f"a fill that none of our orders explains: {fill.side} {fill.quantity} at {fill.price}, trade {fill.trade_id}"
+    )
 
 
 def _end(report: OrderReport, filled: Decimal) -> EndStatus:

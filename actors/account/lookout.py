@@ -5,21 +5,22 @@ proof; `reconcile` compares belief with the venue's statement.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from decimal import Decimal
 
 import structlog
 
 from actors.account.ledger import Ledger
+from actors.account.old_orders import OldOrders
 from actors.account.spec import AccountTuning
-from actors.account.state import EntryKind, OrderRecord
+from actors.account.state import OrderRecord
 from actors.actor import NumberedFact
 from actors.meter import Meter
 from strategies.domain.account import ReportedPosition
-from strategies.domain.events import Filled
+from strategies.domain.events import AccountModeChanged
 from strategies.domain.ids import InstrumentId, OrderId, Timestamp, VenueOrderId
-from strategies.domain.order import OrderStatus, TimeInForce
+from strategies.domain.order import OrderStatus
 from strategies.domain.position import FillCause
 from strategies.reconcile import Agreement, Difference, compare
 from venues.errors import Malformed, RateLimited, Rejected, Unreachable
@@ -35,6 +36,7 @@ from venues.venue import (
     StreamGap,
     StreamUp,
     Venue,
+    Verdict,
     WriteIdentity,
 )
 
@@ -42,6 +44,8 @@ _log = structlog.get_logger(__name__)
 
 _MS = 1_000
 
+_JUST_AFTER_S = 0.1
+"""A look at the moment of expiry comes this much later, so that no rounding makes it too early."""
 READ_ERRORS = (Unreachable, Malformed, RateLimited, Rejected)
 """All that a read may raise; each means: no answer, ask again later."""
 
@@ -59,8 +63,20 @@ class Lookout:
         meter: Meter,
         now: Now,
         freeze: Callable[[str], None],
+        fence: Callable[[OrderRecord], Awaitable[None]],
     ) -> None:
-        """Wire the parts; `freeze` is called with what was seen when somebody else trades here."""
+        """Wire the parts.
+
+        Args:
+            ledger: the account's memory.
+            venue: where it looks.
+            instrument_id: what is traded.
+            tuning: waits and bounds.
+            meter: counts and durations.
+            now: our wall clock.
+            freeze: called with what was seen when somebody else trades here.
+            fence: called for an order in doubt of which a look has proven nothing.
+        """
         self._ledger = ledger
         self._venue = venue
         self._instrument_id = instrument_id
@@ -68,11 +84,14 @@ class Lookout:
         self._meter = meter
         self._now = now
         self._freeze = freeze
+        self._fence = fence
         self._difference: Difference | None = None
+        self.old = OldOrders(ledger, venue, tuning, meter=meter, now=now, freeze=freeze, on_fill=self.on_fill)
         self._looks: dict[OrderId, tuple[float, float]] = {}
         """Per order: loop time of the next question, and the wait after it."""
         self._catch_up_wanted = asyncio.Event()
         self._reconcile_wanted = asyncio.Event()
+        self._stirred = asyncio.Event()
         self.reported: ReportedPosition | None = None
         self._asked: ReportedPosition | None = None
         """The last statement that was asked for: streams leave out some of it."""
@@ -104,9 +123,9 @@ class Lookout:
                 case StreamGap(channel=channel, reason=reason):
                     _log.warning("stream_gap", channel=channel, reason=reason)
                     self._meter.count("stream_gaps")
-                    self._catch_up_wanted.set()
+                    self._want_catch_up()
                 case StreamUp():
-                    self._catch_up_wanted.set()
+                    self._want_catch_up()
                 case ForeignWrite(detail=detail):
                     self._freeze(detail)
                 case QuoteReport():
@@ -125,7 +144,12 @@ class Lookout:
                 if self._due(record):
                     await self._look(record)
             self._forget_ended()
-            await asyncio.sleep(self._tuning.resolve_every_s)
+            if not self._catch_up_wanted.is_set() and not self._ledger.book.in_flight():
+                # Nothing is silent, in doubt or missing: the next write or gap in a stream brings the next question.
+                self._stirred.clear()
+                await self._stirred.wait()
+            else:
+                await asyncio.sleep(self._tuning.resolve_every_s)
 
     async def reconcile(self) -> None:
         """Compare belief and statement now and then, and whenever somebody asks, for ever."""
@@ -144,6 +168,10 @@ class Lookout:
 
     # --- parts that others call ---------------------------------------------------------------------------------
 
+    def stir(self) -> None:
+        """Say that a write has got its identity: from now on somebody has to see to its end."""
+        self._stirred.set()
+
     async def catch_up(self) -> None:
         """Read every fill since the last known one and fold what is new. Raises as a read does."""
         last = self._ledger.book.state.last_fill_at.get(self._instrument_id, Timestamp(0))
@@ -157,12 +185,10 @@ class Lookout:
         if not entries:
             return
         self._meter.count("fills")
-        facts = [NumberedFact.model_validate_json(each.body).event for each in entries if each.kind == EntryKind.FACT]
-        if any(isinstance(fact, Filled) and fact.fill.cause is FillCause.FOREIGN for fact in facts):
-            self._freeze(
-                f"a fill that none of our orders explains: {report.side} {report.quantity} at {report.price}, "
-                f"trade {report.trade_id}, venue client id {report.client_order_id}"
-            )
+        facts = [each.meaning.event for each in entries if isinstance(each.meaning, NumberedFact)]
+        for fact in facts:
+            if isinstance(fact, AccountModeChanged):
+                self._freeze(fact.reason)
 
     async def on_answer(self, ack: Ack) -> None:
         """Fold what the answer to a write tells; fills that it only counts are fetched by the resolver."""
@@ -206,7 +232,7 @@ class Lookout:
             await self.catch_up()
         except READ_ERRORS as error:
             _log.info("fills_without_answer", error=str(error))
-            self._catch_up_wanted.set()
+            self._want_catch_up()
             return False
         return True
 
@@ -245,6 +271,10 @@ class Lookout:
         if book.settled(self._instrument_id) and position.quantity != book.believed(self._instrument_id):
             self._reconcile_wanted.set()
 
+    def _want_catch_up(self) -> None:
+        self._catch_up_wanted.set()
+        self.stir()
+
     async def _catch_up_once(self) -> None:
         self._catch_up_wanted.clear()
         if not await self._caught_up():
@@ -271,46 +301,66 @@ class Lookout:
             return
         order_id = record.request.order_id
         _, wait = self._looks[order_id]
-        resting = record.status is not OrderStatus.SUBMITTED and record.request.time_in_force is TimeInForce.GTC
+        resting = record.status is not OrderStatus.SUBMITTED and record.request.rests
         following = self._tuning.resting_look_s if resting else min(2 * wait, self._tuning.look_backoff_max_s)
-        self._looks[order_id] = (asyncio.get_running_loop().time() + (following if resting else wait), following)
+        if order_id in self.old.named:
+            resting, following = True, self._tuning.too_old_look_s
+        pause = min(following if resting else wait, self._until_expired_s(identity))
+        self._looks[order_id] = (asyncio.get_running_loop().time() + pause, following)
         self._meter.count("order_lookups")
         try:
             await self._judge(record, identity)
         except READ_ERRORS as error:
             _log.info("lookup_without_answer", order_id=order_id, error=str(error))
 
+    def _until_expired_s(self, identity: WriteIdentity) -> float:
+        """Return the time until the write can be proven dead by its expiry: that moment is worth a look of its own."""
+        allowed_at = identity.expires_at + self._venue.capabilities.clock_skew_s * _MS
+        left_s = (allowed_at - self._now()) / _MS
+        return left_s + _JUST_AFTER_S if left_s > 0 else float("inf")
+
     async def _judge(self, record: OrderRecord, identity: WriteIdentity) -> None:
         order_id = record.request.order_id
-        doubt_since = record.doubt_since
+        doubted = record.doubt_since is not None
         verdict = await self._venue.investigate(identity)
         if record.prepared is not identity:
             return  # signed anew in the meantime; the verdict is about the earlier write
-        if verdict.certainty is Certainty.OPEN:
-            return
         if verdict.by_absence and record.status is not OrderStatus.SUBMITTED:
             # The venue has acknowledged this order, or filled of it: that it cannot be found now proves nothing.
             self._meter.count("contradictions")
             _log.warning("acknowledged_order_not_found", order_id=order_id, proof=verdict.proof)
+            seen = f"acknowledged, and yet {verdict.proof}"
+            await self.old.looked_in_vain(record, identity, seen, executed=False)
             return
-        if verdict.certainty is Certainty.DEAD:
-            await self._ledger.commit(
-                lambda book: book.decide_rejected(order_id, "proven-dead", verdict.proof, self._now())
-            )
-        else:
-            report = verdict.order or await self._venue.order(identity.instrument_id, record.client_order_id)
-            await self._ledger.commit(lambda book: book.decide_accepted(order_id, self._now()))
-            if report is not None:
+        match verdict.certainty:
+            case Certainty.OPEN:
+                if doubted:
+                    await self._fence(record)
+                await self.old.looked_in_vain(record, identity, verdict.proof, executed=False)
+                return
+            case Certainty.DEAD:
                 await self._ledger.commit(
-                    lambda book: book.decide_order_report(report, self._now(), proof=verdict.proof)
+                    lambda book: book.decide_rejected(order_id, "proven-dead", verdict.proof, self._now())
                 )
-        if doubt_since is not None:
-            self._meter.observe("certainty", (self._now() - doubt_since) / _MS)
+            case Certainty.EXECUTED:
+                await self._executed(record, identity, verdict)
+        if doubted:
             _log.info("outcome_proven", order_id=order_id, certainty=verdict.certainty, proof=verdict.proof)
+
+    async def _executed(self, record: OrderRecord, identity: WriteIdentity, verdict: Verdict) -> None:
+        order_id = record.request.order_id
+        report = verdict.order or await self._venue.order(identity.instrument_id, record.client_order_id)
+        await self._ledger.commit(lambda book: book.decide_accepted(order_id, self._now()))
+        if report is None:
+            await self.old.looked_in_vain(record, identity, verdict.proof, executed=True)
+            return
+        self.old.forget(order_id)
+        await self._ledger.commit(lambda book: book.decide_order_report(report, self._now(), proof=verdict.proof))
 
     def _forget_ended(self) -> None:
         for order_id in [each for each in self._looks if self._ended(each)]:
             del self._looks[order_id]
+            self.old.forget(order_id)
 
     def _ended(self, order_id: OrderId) -> bool:
         record = self._ledger.book.order(order_id)

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
+from actors.account.protection import Protection
 from strategies.domain.ids import AccountId, InstrumentId
 from strategies.domain.model import Value
 
@@ -31,6 +32,19 @@ class AccountTuning(Value):
     resting_look_s: float = Field(default=60.0, gt=0, description="how often a resting order without news is looked up")
     reconnect_first_s: float = Field(default=0.5, gt=0, description="first wait after a venue could not be reached")
     reconnect_max_s: float = Field(default=15.0, gt=0, description="longest wait between two attempts")
+    too_old_margin_s: float = Field(
+        default=120.0,
+        gt=0,
+        description="s beyond the life of any write after which an order that the venue does not show is called too "
+        "old: entries stop and a person is called",
+    )
+    too_old_look_s: float = Field(default=60.0, gt=0, description="how often such an order is still asked about")
+    conclude_after_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="s that an executed order must be seen not to rest before its fills are taken for complete: longer "
+        "than histories trail",
+    )
     fills_overlap_s: float = Field(
         default=60.0,
         ge=0,
@@ -43,8 +57,27 @@ class AccountTuning(Value):
         default=30.0, gt=0, description="how often position and fills are compared with the venue without being asked"
     )
     observe_timeout_s: float = Field(default=4.0, gt=0, description="a look that takes longer counts as no answer")
+    observe_balance_s: float = Field(
+        default=0.5,
+        gt=0,
+        description="the same for the balance while the budget for reads is spent: who gets out must not wait for it",
+    )
     stale_nonce_retries: int = Field(
         default=5, ge=0, description="how often one order may be signed again because only its nonce was refused"
+    )
+    guard_every_s: float = Field(
+        default=1.0, gt=0, description="how often it is looked whether what is left at the venue still fits"
+    )
+    guard_settle_s: float = Field(
+        default=2.0,
+        gt=0,
+        description="s without an order under way before a stop is set: a position that moves has none",
+    )
+    guard_retry_s: float = Field(
+        default=15.0, gt=0, description="s between two attempts at a stop, or at the dead-man switch, that did not hold"
+    )
+    guard_farewell_s: float = Field(
+        default=5.0, gt=0, description="longest time that a clean end waits for what it takes back at the venue"
     )
     feed_in_memory: int = Field(default=2_000, gt=0, description="facts kept at hand; older ones come from the journal")
     snapshot_every: int = Field(default=2_000, gt=0, description="journal records between two snapshots")
@@ -63,4 +96,5 @@ class AccountSpec(Value):
     journal: str = Field(description="journal URL")
     lock_dir: str = Field(description="folder for the lock that the account's process holds for life")
     tuning: AccountTuning = AccountTuning()
+    protection: Protection = Field(default=Protection(), description="what is left at the venue; by default nothing")
     debug: bool = False

@@ -11,7 +11,7 @@ from strategies.domain.commands import CancelAllOrders, SetLeverage
 from strategies.domain.ids import ClientOrderId, InstrumentId, OrderId, Timestamp, TradeId
 from strategies.domain.model import Value
 from strategies.domain.money import ZERO
-from strategies.domain.order import OrderRequest, OrderStatus
+from strategies.domain.order import Lane, OrderRequest, OrderStatus
 from strategies.domain.position import Position
 from venues.venue import WriteIdentity
 
@@ -29,8 +29,12 @@ class EntryKind(StrEnum):
     """A prepared write will not leave."""
     SETTLED = "settled"
     """The outcome of a write that is no order (a cancel, a leverage change) is known."""
+    OWN = "own"
+    """The account itself has decided a write: a stop, the dead-man switch, a fence."""
     BASELINE = "baseline"
     """What was on the account before our first order."""
+    NONCES = "nonces"
+    """The nonces of our keys below which every use is known."""
     FACT = "fact"
     """A published fact."""
 
@@ -59,6 +63,7 @@ class TakenBody(Value):
 
     sender: str
     sender_epoch: int
+    journal: str = Field(default="", description="identity of the sender's journal; empty = none said")
     message: Message
 
 
@@ -76,6 +81,37 @@ class SettledBody(Value):
     outcome: str = ""
 
 
+OWN_MARK = "~"
+"""First character of the ids of what the account itself decides; no group's name can begin with it."""
+
+
+class OwnKind(StrEnum):
+    """What the account decides by itself besides orders and their cancels."""
+
+    SWITCH = "SWITCH"
+    """Set the dead-man switch to `due_at`, or without one take it back."""
+    FENCE = "FENCE"
+    """Send the same under the nonce of an order in doubt, so that one of both can never land."""
+
+
+class OwnWrite(Value):
+    """A write of the account's own that is neither an order nor the cancel of one."""
+
+    kind: OwnKind
+    lane: Lane
+    due_at: Timestamp | None = Field(default=None, description="when the dead-man switch is to be due; None = never")
+    order_id: OrderId | None = Field(default=None, description="the order in doubt that a fence is for")
+
+
+class OwnBody(Value):
+    """Body of an `own` record: exactly one of the three."""
+
+    key: str
+    order: OrderRequest | None = None
+    cancel_order: OrderId | None = None
+    write: OwnWrite | None = None
+
+
 class BaselineBody(Value):
     """Body of a `baseline` record."""
 
@@ -83,6 +119,12 @@ class BaselineBody(Value):
     quantity: Decimal
     entry_price: Decimal
     trade_ids: tuple[TradeId, ...]
+
+
+class NoncesBody(Value):
+    """Body of a `nonces` record."""
+
+    nonces: dict[int, int] = Field(description="API key → the nonce below which every use is ours, or was told")
 
 
 class OrderRecord(BaseModel):
@@ -104,6 +146,17 @@ class OrderRecord(BaseModel):
         """Say whether the order may be at the venue and has not ended there."""
         return self.prepared is not None and not self.status.is_terminal
 
+    @property
+    def protects(self) -> bool:
+        """Say whether it is a stop that the account itself has put there."""
+        return self.request.order_id.startswith(OWN_MARK)
+
+    @property
+    def is_moving(self) -> bool:
+        """Say whether it may move the position now: a stop that waits for its price does not."""
+        waits = self.protects and self.status is not OrderStatus.PARTIALLY_FILLED
+        return self.in_flight and not waits
+
 
 class OtherWrite(BaseModel):
     """A write that is no order: where it came from and, once signed, its identity."""
@@ -112,6 +165,7 @@ class OtherWrite(BaseModel):
 
     command: CancelAllOrders | SetLeverage | None = Field(default=None, discriminator="kind")
     cancel_order: OrderId | None = None
+    own: OwnWrite | None = None
     taken_at: Timestamp
     identity: WriteIdentity | None = None
 
@@ -129,5 +183,11 @@ class BookState(BaseModel):
     positions: dict[InstrumentId, Position] = {}
     baselines: dict[InstrumentId, Timestamp] = {}
     last_fill_at: dict[InstrumentId, Timestamp] = {}
+    own_seq: int = 0
+    """How many writes the account itself has decided; their ids are made from it."""
+    switch_due_at: Timestamp | None = None
+    """When the venue will cancel everything, as far as its answers have confirmed it; None = never."""
+    nonces: dict[int, int] = {}
+    frozen: str = ""
     fact_seq: int = 0
     facts: list[NumberedFact] = []

@@ -16,10 +16,11 @@ from time import perf_counter
 
 import structlog
 
-from actors.account.book import Book
+from actors.account.book import DONE, Book
 from actors.account.ledger import Decide, Ledger, Pending
+from actors.account.rests import Rests
 from actors.account.spec import AccountTuning
-from actors.account.state import EntryKind, OtherWrite
+from actors.account.state import EntryKind, OtherWrite, OwnWrite
 from actors.journal.protocol import Entry
 from actors.meter import Meter
 from actors.tasks import Tasks
@@ -27,7 +28,7 @@ from strategies.domain.account import AccountMode
 from strategies.domain.commands import CancelAllOrders, SetLeverage
 from strategies.domain.ids import InstrumentId, OrderId, Timestamp
 from strategies.domain.order import Lane
-from venues.errors import OutcomeUnknown, RateLimited, Rejected, Unreachable
+from venues.errors import Malformed, OutcomeUnknown, RateLimited, Rejected, Unreachable
 from venues.venue import Ack, Now, PreparedWrite, Venue, WriteIdentity
 
 _log = structlog.get_logger(__name__)
@@ -37,6 +38,9 @@ LANES = (Lane.EXIT, Lane.HEDGE, Lane.ENTRY)
 _TOGETHER = 8
 """Orders made durable together at most. Each takes about a millisecond to sign, and an exit that comes meanwhile waits
 until the batch has left."""
+_OWNED_FOR_S = 0.5
+"""How long after its append a write may still leave unasked. Bytes leave within milliseconds of it; only a process that
+was suspended in between is later, and by then another may own the account."""
 _SIGN_ALONGSIDE_S = 0.1
 """Longest wait for a signature inside an append; it takes milliseconds, but a venue may have to be asked first."""
 _POLL_S = 0.05
@@ -73,6 +77,7 @@ class Submission:
         """Wire the parts; `mode` says what may be sent, `on_answer` gets what an answer tells of orders and fills."""
         self._ledger = ledger
         self._venue = venue
+        self._depth = venue.capabilities.pipeline_depth
         self._instrument_id = instrument_id
         self._tuning = tuning
         self._tasks = tasks
@@ -87,11 +92,12 @@ class Submission:
         self._arrivals = 0
         self._in_flight = 0
         self._changed = asyncio.Event()
+        self._deaf = ""
         self._departures: asyncio.Queue[_Departure] = asyncio.Queue()
         self._signing = asyncio.Lock()
         """Held from the first signature of a departure until it stands in line: nonces leave in their order."""
         self._doubt = True  # a new life knows no nonce
-        self._pause_until = 0.0
+        self._rests = Rests(tuning)
 
     def lengths(self) -> dict[Lane, int]:
         """Return how many writes wait in each lane."""
@@ -124,7 +130,7 @@ class Submission:
             taken, lane = await self._next()
             keys = [key for key in taken if not await self._denied(key, lane)]
             self._taken_out -= set(taken) - set(keys)
-            if self._doubt and keys and not await self._resynced():
+            if self._doubt and keys and not await self._resynced(lane):
                 for key in keys:
                     self._push(key, lane)
                 continue
@@ -133,6 +139,9 @@ class Submission:
     async def _next(self) -> tuple[list[str], Lane]:
         while True:
             self._changed.clear()
+            overdue = self._overdue_lane()
+            if overdue is not None:
+                return self._pop(overdue, 1), overdue
             chosen = self._chosen()
             if chosen is not None:
                 return chosen
@@ -142,10 +151,11 @@ class Submission:
 
     def _chosen(self) -> tuple[list[str], Lane] | None:
         """Take out of the queues what may leave now; None when nothing may."""
-        room = self._venue.capabilities.pipeline_depth - self._in_flight
-        if room <= 0 or self._pausing():
+        room = self._depth - self._in_flight
+        if room <= 0:
             return None
-        budget = self._venue.status().budget_left
+        status = self._venue.status()
+        budget, self._deaf = status.budget_left, status.deaf
         lane = self._ready_lane(budget)
         if lane is None:
             return None
@@ -156,9 +166,26 @@ class Submission:
         if mode in {AccountMode.DISARMED, AccountMode.STOPPED}:
             return None
         for lane in LANES if mode is AccountMode.ARMED else (Lane.EXIT,):
-            if self._queues[lane] and budget.get(lane, 1.0) >= 1.0:
+            if lane is Lane.ENTRY and self._deaf:
+                continue  # nothing opens risk while we might not hear what it does
+            if self._queues[lane] and budget.get(lane, 1.0) >= 1.0 and not self._rests.holds(lane):
                 return lane
         return None
+
+    def _overdue_lane(self) -> Lane | None:
+        """Return a lane whose first order has waited too long: it is denied, whatever else holds the lane back."""
+        if self._mode() in {AccountMode.DISARMED, AccountMode.STOPPED}:
+            return None
+        for lane, queue in self._queues.items():
+            record = self._ledger.book.order(OrderId(queue[0][1])) if queue else None
+            if record is not None and (self._now() - record.taken_at) / _MS > self._deadline_s(lane):
+                return lane
+        return None
+
+    def _deadline_s(self, lane: Lane) -> float:
+        tuning = self._tuning
+        bounds = {Lane.EXIT: tuning.exit_deadline_s, Lane.HEDGE: tuning.hedge_deadline_s}
+        return bounds.get(lane, tuning.entry_deadline_s)
 
     def _pop(self, lane: Lane, most: int) -> list[str]:
         """Take what goes next: several orders, or one other write. A cancel must see whether its order has left."""
@@ -179,31 +206,31 @@ class Submission:
             return False
         if record.prepared is not None or record.status.is_terminal:
             return True
-        bound = {
-            Lane.EXIT: self._tuning.exit_deadline_s,
-            Lane.HEDGE: self._tuning.hedge_deadline_s,
-        }.get(lane, self._tuning.entry_deadline_s)
         waited_s = (self._now() - record.taken_at) / _MS
+        bound = self._deadline_s(lane)
         if waited_s <= bound:
             return False
-        detail = f"waited {waited_s:.1f} s in lane {lane}, bound {bound:g} s"
+        detail = f"waited {waited_s:.1f} s in lane {lane}, bound {bound:g} s" + (
+            f"; {self._deaf}" if self._deaf else ""
+        )
         self._meter.count("orders_denied")
         await self._ledger.commit(lambda book: book.decide_denied(OrderId(key), "stale", detail, self._now()))
         return True
 
-    async def _resynced(self) -> bool:
-        """Drain the pipeline, then learn the next nonce. False when the venue does not answer now."""
+    async def _resynced(self, lane: Lane) -> bool:
+        """Drain the pipeline, then learn what the next write needs. False when the venue does not answer now."""
         async with self._signing:
             while self._in_flight:
                 self._changed.clear()
                 await self._changed.wait()
             self._doubt = False
             try:
-                await self._venue.resync()
-            except (Unreachable, RateLimited) as error:
+                await self._venue.resync(lane)
+            except (Unreachable, Malformed, RateLimited) as error:
                 self._doubt = True
-                self._pause(getattr(error, "retry_after_s", self._tuning.reconnect_first_s))
+                self._rests.after(error)
                 return False
+        self._rests.recovered()
         self._meter.count("nonce_resyncs")
         return True
 
@@ -215,6 +242,8 @@ class Submission:
             await asyncio.gather(*(each.durable for each in departure.durable))
             self._taken_out -= {key for key, _ in departure.writes}
             for key, write in departure.writes:
+                if asyncio.get_running_loop().time() - self._ledger.owned_at > _OWNED_FOR_S:
+                    await self._ledger.confirm_owner()
                 try:
                     answer = await self._venue.transmit(write)
                 except (Unreachable, RateLimited, OutcomeUnknown, Rejected) as error:
@@ -296,7 +325,7 @@ class Submission:
                 self._doubt = True
                 for left in keys[place:]:
                     self._push(left, lane)
-                self._pause(self._tuning.reconnect_first_s)
+                self._rests.after(error)
                 break
             else:
                 if write is not None:
@@ -317,10 +346,22 @@ class Submission:
             return None
         if other.cancel_order is not None:
             return await self._prepare_cancel(key, other.cancel_order)
+        if other.own is not None:
+            return await self._prepare_own(key, other.own)
         if isinstance(other.command, SetLeverage):
             return await self._venue.prepare_leverage(other.command.instrument_id, other.command.leverage)
         await self._take_back_unsent()
         return await self._venue.prepare_cancel_all(self._instrument_id)
+
+    async def _prepare_own(self, key: str, own: OwnWrite) -> PreparedWrite | None:
+        if own.order_id is None:
+            return await self._venue.prepare_switch(self._instrument_id, own.due_at, own.lane)
+        doubtful = self._ledger.book.order(own.order_id)
+        identity = doubtful.prepared if doubtful is not None and doubtful.doubt_since is not None else None
+        write = None if identity is None else await self._venue.prepare_fence(identity, own.due_at, own.lane)
+        if write is None:
+            await self._ledger.commit(lambda book: book.decide_settled(key, "nothing to fence", self._now()))
+        return write
 
     async def _take_back_unsent(self) -> None:
         """What waits here is not at the venue yet: whoever cancels everything does not want it to open anything later.
@@ -367,7 +408,7 @@ class Submission:
             # Nothing happened at the venue: the same write may go again, signed anew.
             self._doubt = True
             self._meter.count("rate_limited" if isinstance(error, RateLimited) else "unreachable")
-            self._pause(error.retry_after_s if isinstance(error, RateLimited) else self._tuning.reconnect_first_s)
+            self._rests.after(error)
             await self._ledger.commit(lambda book: book.decide_discarded(key, self._now()))
             self._offer(key, lane)
         except OutcomeUnknown as error:
@@ -383,6 +424,7 @@ class Submission:
             self.wake()
 
     async def _on_ack(self, key: str, ack: Ack) -> None:
+        self._rests.recovered()
         if self._ledger.book.order(OrderId(key)) is None:
             await self._settle_other(key, "")
         else:
@@ -426,13 +468,15 @@ class Submission:
         command = other.command
 
         def decide(book: Book) -> list[Entry]:
-            entries = book.decide_settled(key, refusal or "done", self._now())
+            entries = book.decide_settled(key, refusal or DONE, self._now())
             if isinstance(command, SetLeverage):
                 entries += book.decide_leverage(None if refusal else command.leverage, refusal, self._now())
             return entries
 
         if isinstance(command, CancelAllOrders) and refusal:
             _log.warning("cancel_all_failed", reason=refusal)
+        if other.own is not None and refusal:
+            _log.warning("own_write_failed", kind=other.own.kind, reason=refusal)
         await self._ledger.commit(decide)
 
     def _offer(self, key: str, lane: Lane) -> None:
@@ -451,16 +495,12 @@ class Submission:
             heapq.heappush(self._queues[lane], (place, key))
         self.wake()
 
-    def _pause(self, seconds: float) -> None:
-        self._pause_until = max(self._pause_until, asyncio.get_running_loop().time() + seconds)
-
-    def _pausing(self) -> bool:
-        return asyncio.get_running_loop().time() < self._pause_until
-
 
 def _deny_unsent(book: Book, *, order_id: OrderId, at: Timestamp) -> list[Entry]:
     return book.decide_denied(order_id, "canceled", "canceled before it was sent", at)
 
 
 def _lane_of(other: OtherWrite) -> Lane:
+    if other.own is not None:
+        return other.own.lane
     return Lane.ENTRY if isinstance(other.command, SetLeverage) else Lane.EXIT

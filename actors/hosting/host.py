@@ -6,6 +6,7 @@ from another thread.
 """
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 from actors.actor import AccountPort, ActorUnreachableError, Envelope, GroupPort, StaleSenderError
 from actors.clock import wall_now
 from actors.hosting.protocol import ActorKind, Assignment, HostPhase, Place, Pulse, Reply, ReplyKind
+from actors.journal.protocol import JournalWriteError
 from actors.logs import log_to_file
 from actors.redact import redact_text
 from actors.tasks import Tasks
@@ -64,6 +66,7 @@ class AccountService(AccountPort, Protocol):
     async def start(self) -> None: ...  # noqa: D102
     async def stop(self) -> None: ...  # noqa: D102
     async def arm(self) -> bool: ...  # noqa: D102
+    async def release(self, by: str) -> bool: ...  # noqa: D102
     async def disarm(self, reason: str) -> None: ...  # noqa: D102
 
 
@@ -133,6 +136,7 @@ class Host:
         self._phase = HostPhase.IDLE
         self._started = False
         self._failure = ""
+        self._blameless = False
         self._beat_at: float | None = None
         self._clock: Callable[[], float] | None = None
         self._tasks = Tasks("host", self._task_failed)
@@ -147,6 +151,7 @@ class Host:
             phase=self._phase,
             assignment=self._assignment,
             failure=self._failure,
+            blameless=self._blameless,
             loop_age_s=0.0 if beat is None or clock is None else max(0.0, clock() - beat),
         )
 
@@ -222,6 +227,7 @@ class Host:
             await actor.start()
         except Exception as error:  # noqa: BLE001 - the process stays to say why, and the supervisor replaces it
             self._failure = in_short(error)
+            self._blameless = _is_disk(error)
             self._phase = HostPhase.FAILED
             _log.exception("start_failed", actor=assignment.identity)
             return
@@ -272,6 +278,12 @@ class Host:
         self._phase = HostPhase.FAILED
 
 
+def _is_disk(error: BaseException) -> bool:
+    """Say whether it was the disk that refused: a journal that cannot be written, a log file that cannot be made."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return full or isinstance(error, JournalWriteError)
+
+
 def in_short(error: BaseException) -> str:
     """Return an error in one line, without the input that caused it (which may be anything)."""
     if isinstance(error, ValidationError):
@@ -280,7 +292,7 @@ def in_short(error: BaseException) -> str:
     return redact_text(f"{type(error).__name__}: {error}")
 
 
-async def _ask_account(account: AccountService, method: str, argument: str) -> str:
+async def _ask_account(account: AccountService, method: str, argument: str) -> str:  # noqa: PLR0911 - one a method
     match method:
         case "submit":
             return (await account.submit(Envelope.model_validate_json(argument))).model_dump_json()
@@ -293,6 +305,8 @@ async def _ask_account(account: AccountService, method: str, argument: str) -> s
             return (await account.status()).model_dump_json()
         case "arm":
             return json.dumps(await account.arm())
+        case "release":
+            return json.dumps(await account.release(argument))
         case "disarm":
             await account.disarm(argument)
         case _:

@@ -80,6 +80,10 @@ class RemoteAccountPort:
         """See `ManagedAccount.arm`."""
         return await _ask(self._channel, "arm", "", CONTROL_TIMEOUT_S) == "true"
 
+    async def release(self, by: str) -> bool:
+        """See `ManagedAccount.release`."""
+        return await _ask(self._channel, "release", by, CONTROL_TIMEOUT_S) == "true"
+
     async def disarm(self, reason: str) -> None:
         """Let the account write no more."""
         await _ask(self._channel, "disarm", reason, CONTROL_TIMEOUT_S)

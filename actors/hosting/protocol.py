@@ -69,6 +69,7 @@ class Pulse(Value):
     phase: HostPhase
     assignment: Assignment | None
     failure: str = Field(default="", description="why the phase is FAILED")
+    blameless: bool = Field(default=False, description="it FAILED for want of a disk, which says nothing against it")
     loop_age_s: float = Field(ge=0, description="since the actor's own event loop last turned; large = blocked")
 
 
@@ -116,6 +117,9 @@ class ManagedAccount(AccountPort, Protocol):
 
     async def arm(self) -> bool:
         """Let it write; False when it has not looked at its venue yet. Safe to repeat."""
+
+    async def release(self, by: str) -> bool:
+        """End a freeze on the word of `by`; False when it has not looked at its venue yet. Safe to repeat."""
 
     async def disarm(self, reason: str) -> None:
         """Let it write no more. Safe to repeat."""

@@ -61,6 +61,14 @@ def parse_location(url: str) -> JournalLocation:
     return JournalLocation(Path(rest).expanduser())
 
 
+def place_of(url: str, stream: str) -> str:
+    """Say where a stream's journal lies, for people: its file, or its name where there is none."""
+    try:
+        return str(parse_location(url).file_of(stream))
+    except ValueError:  # a journal without files
+        return stream
+
+
 def _check(url: str) -> str:
     parse_location(url)
     return url

@@ -9,7 +9,8 @@ from actors.journal.protocol import Entry, Journal, JournalError, Record, Snapsh
 
 
 class _Stream:
-    def __init__(self) -> None:
+    def __init__(self, identity: str = "") -> None:
+        self.identity = identity
         self.epoch = 0
         self.holder = ""
         self.records: list[Record] = []
@@ -22,6 +23,7 @@ class MemoryJournalStore:
     def __init__(self) -> None:
         """Start empty."""
         self._streams: dict[str, _Stream] = {}
+        self._made = 0
         self._refusal: JournalError | None = None
 
     def refuse_writes(self, error: JournalError | None) -> None:
@@ -31,7 +33,10 @@ class MemoryJournalStore:
     async def claim(self, stream: str, holder: str) -> int:
         """See `JournalStore`."""
         self.check_writable()
-        found = self._streams.setdefault(stream, _Stream())
+        if stream not in self._streams:
+            self._made += 1  # counted, not drawn: a simulation of the same seed writes the same bytes
+            self._streams[stream] = _Stream(f"memory-{self._made}")
+        found = self._streams[stream]
         found.epoch += 1
         found.holder = holder
         return found.epoch
@@ -56,6 +61,10 @@ class MemoryJournalStore:
         """Lose the last records, as a crash may lose what was never acknowledged."""
         if count:
             del self._streams[stream].records[-count:]
+
+    def drop_snapshot(self, stream: str) -> None:
+        """Forget a stream's snapshot: its records alone must tell the same."""
+        self._streams[stream].snapshot = None
 
     async def streams(self) -> list[str]:
         """See `JournalStore`."""
@@ -91,16 +100,18 @@ class MemoryJournal:
         """Return the epoch this handle writes under."""
         return self._epoch
 
+    @property
+    def identity(self) -> str:
+        """Return the stream's identity."""
+        return self._content.identity
+
     async def append(self, entries: Sequence[Entry]) -> int:
         """See `Journal`."""
         self._check_owner()
         records = self._content.records
         for entry in entries:
-            # Not validated again: an entry is.
             records.append(
-                Record.model_construct(
-                    seq=len(records) + 1, epoch=self._epoch, kind=entry.kind, at=entry.at, body=entry.body
-                )
+                Record(seq=len(records) + 1, epoch=self._epoch, kind=entry.kind, at=entry.at, body=entry.body)
             )
         return len(records)
 

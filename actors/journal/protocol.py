@@ -1,7 +1,7 @@
 """What a journal is. Whoever acts writes here first; whoever comes back reads here first."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import Field
 
@@ -15,6 +15,12 @@ class Entry(Value):
     kind: str = Field(description="what the body is; each stream's owner names its own kinds")
     at: Timestamp
     body: str = Field(description="JSON text")
+    meaning: Any = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="what became the body, for a fold that need not read it back; never written, None = read the body",
+    )
 
 
 class Record(Value):
@@ -76,6 +82,10 @@ class Journal(Protocol):
     @property
     def epoch(self) -> int:
         """Return the epoch this handle writes under."""
+
+    @property
+    def identity(self) -> str:
+        """Return what tells this journal from every other that may ever lie in its place."""
 
     async def append(self, entries: Sequence[Entry]) -> int:
         """Write all entries in one durable transaction, or none; return the last one's seq.

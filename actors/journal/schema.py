@@ -3,6 +3,7 @@
 Every table carries the stream's name: one file holds one stream today, and one PostgreSQL database could hold all.
 """
 
+import secrets
 from collections.abc import Callable, Mapping
 
 from sqlalchemy import (
@@ -23,7 +24,11 @@ from sqlalchemy import (
 
 from actors.journal.protocol import JournalVersionError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_READABLE_FROM = 1
+"""Oldest version that is read as it is: what came later is not needed to read owner, records and snapshot."""
+_IDENTITY_BYTES = 8
+"""Sixteen hexadecimal digits: no two journals of one deployment will ever draw the same."""
 
 METADATA = MetaData()
 
@@ -39,6 +44,7 @@ OWNER = Table(
     # The head says where the chain ends: without it a chain that lost its last records would look whole.
     Column("head_seq", BigInteger, nullable=False),
     Column("head_checksum", LargeBinary, nullable=False),
+    Column("identity", Text, nullable=False, server_default="", comment="drawn once, with the first owner"),
 )
 
 RECORD = Table(
@@ -66,8 +72,21 @@ SNAPSHOT = Table(
 Migration = Callable[[Connection], None]
 """Takes the tables from one version to the next, inside the caller's transaction."""
 
-MIGRATIONS: Mapping[int, Migration] = {}
-"""Version → the migration that leaves it. Version 1 is the first, so there is none yet."""
+
+def new_identity() -> str:
+    """Draw the identity of a journal."""
+    return secrets.token_hex(_IDENTITY_BYTES)
+
+
+def _add_identity(connection: Connection) -> None:
+    """Version 1 had no identities: what lies there now gets one."""
+    connection.exec_driver_sql("ALTER TABLE owner ADD COLUMN identity TEXT NOT NULL DEFAULT ''")
+    for stream in connection.execute(select(OWNER.c.stream)).scalars().all():
+        connection.execute(update(OWNER).where(OWNER.c.stream == stream).values(identity=new_identity()))
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _add_identity}
+"""Version → the migration that leaves it."""
 
 
 class HotStatements:
@@ -103,12 +122,12 @@ def read_version(connection: Connection) -> int:
 
 
 def check_version(version: int, where: str) -> None:
-    """Refuse to read tables of another version.
+    """Refuse to read tables of a version that this program does not know how to read.
 
     Raises:
-        JournalVersionError: newer than this program, or older and not taken up yet.
+        JournalVersionError: newer than this program, or too old and not taken up yet.
     """
-    if version < SCHEMA_VERSION:
+    if version < _READABLE_FROM:
         raise JournalVersionError(
             f"{where}: schema version {version} is older than version {SCHEMA_VERSION} of this program:"
             " the next start of its owner takes it up"

@@ -122,6 +122,11 @@ class SqliteJournal:
         """Return the epoch this handle writes under."""
         return self._epoch
 
+    @property
+    def identity(self) -> str:
+        """Return the journal's identity; empty before `connect`."""
+        return self._writer.identity
+
     async def connect(self) -> None:
         """Open the file; see `JournalStore.open`."""
         await self._thread.run(self._writer.connect)

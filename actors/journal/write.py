@@ -17,7 +17,7 @@ from actors.journal.protocol import (
     StaleEpochError,
 )
 from actors.journal.read import read_ownership
-from actors.journal.schema import OWNER, RECORD, SNAPSHOT, HotStatements, upgrade
+from actors.journal.schema import OWNER, RECORD, SNAPSHOT, HotStatements, new_identity, upgrade
 from strategies.domain.ids import Timestamp
 
 
@@ -39,7 +39,8 @@ def claim_stream(path: Path, stream: str, holder: str, at: Timestamp) -> int:
         epoch = owner.epoch + 1
         claim = {"epoch": epoch, "holder": holder, "claimed_at": at}
         if epoch == 1:
-            connection.execute(insert(OWNER), {"stream": stream, "head_seq": 0, "head_checksum": GENESIS} | claim)
+            blank = {"stream": stream, "head_seq": 0, "head_checksum": GENESIS, "identity": new_identity()}
+            connection.execute(insert(OWNER), blank | claim)
         else:
             connection.execute(update(OWNER).where(OWNER.c.stream == stream).values(claim))
     return epoch
@@ -56,6 +57,8 @@ class StreamWriter:
         self._where = f"{path}, stream {stream}"
         self._connection: Connection | None = None
         self._file_id = 0
+        self.identity = ""
+        """Known once connected."""
         engine = writing_engine(path)
         self._engine = engine
         self._hot = HotStatements(engine)
@@ -73,6 +76,8 @@ class StreamWriter:
             with self._connection.begin():
                 upgrade(self._connection, self._where)
                 self._check_epoch(read_ownership(self._connection, self._stream, self._where).epoch)
+                told = select(OWNER.c.identity).where(OWNER.c.stream == self._stream)
+                self.identity = self._connection.execute(told).scalar_one()
 
     def append(self, entries: Sequence[Entry]) -> int:
         """Write all entries in one durable transaction; see `Journal.append`.

@@ -126,7 +126,7 @@ def _button(action: Action, read: Reader) -> Callable[..., None]:
         if bool(group) == every:
             _stop("Name the group with --group, or say --all.")
         chosen = deployment.groups if every else _known(deployment, group or ())
-        ask = typer.prompt if sys.stdin.isatty() else None
+        ask = _typed if sys.stdin.isatty() else None
         if not yes and (wrong := confirmed(action, chosen, ask)):
             _stop(wrong)
         sys.exit(_asked(press_buttons(deployment.front, action, chosen, reason, Console(), as_json=as_json)))
@@ -156,6 +156,15 @@ def _explain(read: Reader) -> Callable[..., None]:
         sys.exit(tell_cycle(deployment.journal_url, chosen, number, Console(), as_json=as_json))
 
     return tell
+
+
+def _typed(question: str) -> str:
+    """Return what a person types; Ctrl-C and Ctrl-D are no name of a group."""
+    try:
+        return str(typer.prompt(question, default="", show_default=False))
+    except typer.Abort:
+        typer.echo("", err=True)
+        return ""
 
 
 def _known(deployment: Deployment, names: Iterable[str]) -> tuple[GroupId, ...]:

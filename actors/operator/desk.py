@@ -22,6 +22,7 @@ from actors.telemetry.client import HeartbeatClient, Listener, OwnListener, Remo
 from actors.telemetry.own import heartbeats
 from actors.telemetry.settings import OWN, TelemetryConfig
 from actors.web.cycles import Cycles
+from actors.web.dashboard import Dashboard
 from actors.web.guard import Guard
 from actors.web.operations import Operations
 from actors.web.reload import Reloading
@@ -46,8 +47,11 @@ class Desk:
         state_dir: Path,
         journal: str,
         again: tuple[ReadSettings, CheckJournals] | None = None,
+        language: str = "en",
     ) -> None:
         """Read the tokens; nothing listens yet. `again` reads the settings file once more; None = it is not there.
+
+        `language` is what people read on the dashboard who have not chosen.
 
         Raises:
             SecretMissingError: a token's reference leads to nothing.
@@ -67,13 +71,17 @@ class Desk:
         self._journal = journal
         self._again = again
         self._reload: Reload | None = None
+        self._language = language
+        self._dashboard: Dashboard | None = None
 
     def parts(self, supervision: Supervision) -> tuple[Part, ...]:
         """Return the endpoints beside the picture."""
         memory = Memory()
         if self._again is not None:
             self._reload = Reload(supervision, *self._again)
+        self._dashboard = Dashboard(lambda: self.look(supervision), self._language)
         return (
+            self._dashboard,
             *(() if self._reload is None else (Reloading(self._reload),)),
             Operations(lambda wanted: press(supervision, wanted)),
             Cycles(lambda: supervision.groups, lambda group, cycle: explain(self._journal, group, cycle, memory)),
@@ -86,10 +94,15 @@ class Desk:
 
     def open(self, supervision: Supervision, url: str, tasks: Tasks) -> None:
         """Let the command line find us at `url`, and begin what runs in the background."""
-        write_paper(self._state_dir, self._config.host, url)
+        try:
+            write_paper(self._state_dir, self._config.host, url)
+        except OSError as error:
+            supervision.notice(f"The command line will not find this supervisor: {error}. The page does, at {url}.")
         asyncio.get_running_loop().add_signal_handler(
             signal.SIGHUP, lambda: tasks.start("reload", self._read_again(supervision))
         )
+        if self._dashboard is not None:
+            self._dashboard.start()
         tasks.start("bots", self.bots.keep(self._state_dir))
         if self._listener is not None:
             client = HeartbeatClient(
@@ -117,6 +130,8 @@ class Desk:
         """Be found no more, and keep what the bots said last. May be called twice."""
         asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
         remove_paper(self._state_dir)
+        if self._dashboard is not None:
+            await self._dashboard.close()
         try:
             await self.bots.save(self._state_dir)
         except OSError as error:

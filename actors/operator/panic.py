@@ -21,7 +21,13 @@ from actors.clock import wall_now
 from actors.group import GroupActor, GroupActorSpec
 from actors.hosting.host import in_short
 from actors.hostlock import HostLock, LockHeldError
-from actors.journal.protocol import JournalDamagedError, JournalError, JournalStore, JournalVersionError
+from actors.journal.protocol import (
+    JournalDamagedError,
+    JournalError,
+    JournalStore,
+    JournalVersionError,
+    JournalWriteError,
+)
 from actors.journal.store import open_store
 from actors.operator.eviction import evict
 from actors.operator.panic_report import LegLine, LegWatch, table
@@ -293,7 +299,7 @@ class Panic:
     async def _live(self, spec: AccountSpec) -> str:
         """Take an account over and let it live; return why it has ended."""
         account = spec.account
-        epoch = await self._store.claim(f"account/{account}", panic_runs(self._by))
+        epoch = await self._claim_account(spec)
         pid = await self._evict(spec.lock_dir, f"account-{account}")
         if pid is not None:
             self._say(f"account {account}: taken from process {pid}, which has been ended")
@@ -316,6 +322,16 @@ class Panic:
         finally:
             self._accounts.pop(account, None)
             await actor.stop()
+
+    async def _claim_account(self, spec: AccountSpec) -> int:
+        stream = f"account/{spec.account}"
+        try:
+            return await self._store.claim(stream, panic_runs(self._by))
+        except JournalWriteError as error:
+            # A process that stands still in the middle of a write holds the file: it has to go first.
+            _log.warning("claim_refused", stream=stream, error=str(error))
+            await self._evict(spec.lock_dir, f"account-{spec.account}")
+            return await self._store.claim(stream, panic_runs(self._by))
 
     # --- the end --------------------------------------------------------------------------------------------------
 

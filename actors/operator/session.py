@@ -197,6 +197,7 @@ class Session:
             OnInterrupt.KEEP: "Ctrl-C ends and keeps every position",
         }[self._config.on_interrupt]
         return (
+            f"Dashboard: {self._server.url}/",
             f"Metrics: {self._server.url}/metrics   Status: {self._server.url}/api/groups",
             f"What changes something asks for the token in {self._desk.token_at}",
             f"{what} (supervisor.on_interrupt = {self._config.on_interrupt}).",

@@ -37,6 +37,8 @@ _RETRY_S = 5.0
 """Wait after a start that failed."""
 _WORDS = 500
 """Characters of its complaint that are shown."""
+DISK_ERROR = 3
+"""Its exit code when its state file cannot be written: its words may have no place to go to either."""
 _PORTS = (
     ("lighter", "url", "--lighter-port"),
     ("backpack", "url", "--backpack-port"),
@@ -91,6 +93,8 @@ class Simulator:
         self._process: psutil.Process | None = None
         self._addresses: SimulatorAddresses | None = None
         self._stopping = False
+        self._complaints = folder / "complaints.log"
+        self._complaints_from = 0
 
     @property
     def addresses(self) -> SimulatorAddresses:
@@ -123,13 +127,38 @@ class Simulator:
                 continue
             if self._stopping:
                 return
-            report("The simulator has died and is being started again at the same addresses.")
+            report(f"The simulator has died ({self._last_words()}) and is being started again at the same addresses.")
             await asyncio.sleep(_RESTART_AFTER_S)
+            await self._insist(report)
+
+    async def _insist(self, report: Callable[[str], None]) -> None:
+        """Start it again, however often that takes; what stands in the way is told when it changes."""
+        told = ""
+        while not self._stopping:
             try:
                 await self._launch((*self._arguments, *self._fixed_ports()))
-            except SimulatorError as error:
-                report(f"The simulator could not be started again: {error}")
+            except (SimulatorError, OSError) as error:
+                words = f"The simulator could not be started again: {error}"
+                if words != told:
+                    report(words)
+                told = words
                 await asyncio.sleep(_RETRY_S)
+            else:
+                if told:
+                    report("The simulator runs again.")
+                return
+
+    def _last_words(self) -> str:
+        """Say how it ended, as far as that is known: its own words, else what its exit code means."""
+        try:
+            with self._complaints.open("rb") as complaints:
+                end = complaints.seek(0, os.SEEK_END)
+                complaints.seek(max(self._complaints_from, end - _WORDS))
+                said = complaints.read(_WORDS).decode(errors="replace").strip()
+        except OSError:
+            said = ""
+        code = self._process.returncode if isinstance(self._process, psutil.Popen) else None
+        return said or _meaning(code)
 
     async def stop(self) -> None:
         """End it in order: it writes its last snapshot. May be called twice."""
@@ -145,9 +174,9 @@ class Simulator:
 
     async def _launch(self, arguments: Sequence[str]) -> SimulatorAddresses:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        said, complained = self._folder / "said.json", self._folder / "complaints.log"
-        with said.open("wb") as out, complained.open("ab") as err:
-            complaints_from = err.tell()
+        said = self._folder / "said.json"
+        with said.open("wb") as out, self._complaints.open("ab") as err:
+            self._complaints_from = err.tell()
             # A session of its own: Ctrl-C at the terminal must reach the supervisor only, which ends this last.
             self._process = psutil.Popen(
                 [sys.executable, "-m", "venues.simulator", *arguments],
@@ -162,8 +191,7 @@ class Simulator:
         while not (text := said.read_text(encoding="utf-8")).endswith("\n"):
             if not _lives(self._process) or loop.time() > give_up_at:
                 await _end(self._process)
-                complaint = complained.read_bytes()[complaints_from:].decode(errors="replace").strip()
-                raise SimulatorError(complaint[-_WORDS:] or "it ended without a word")
+                raise SimulatorError(self._last_words())
             await asyncio.sleep(_POLL_S)
         # Its line may hold throw-away keys: only the addresses are kept.
         said.unlink()
@@ -240,6 +268,14 @@ def _read(said: Mapping[str, Any]) -> SimulatorAddresses:
         control_url=said["control_url"],
         chain_id=said["lighter"]["chain_id"],
     )
+
+
+def _meaning(code: int | None) -> str:
+    if code == DISK_ERROR:
+        return "its state file cannot be written: is the disk full?"
+    if code is not None and code < 0:
+        return f"killed by signal {-code}"
+    return "without a word" if code is None else f"without a word, exit code {code}"
 
 
 async def _end(process: psutil.Process) -> None:

@@ -8,7 +8,7 @@ from actors.simulation.play import Played, play
 from actors.simulation.quiet import quiet
 from actors.simulation.report import Tally
 
-_TWICE_EVERY = 25
+_TWICE_EVERY = 33
 """Every so many seeds are played twice."""
 
 

@@ -88,6 +88,11 @@ class SlowJournal:
         """Return the epoch this handle writes under."""
         return self._inner.epoch
 
+    @property
+    def identity(self) -> str:
+        """Return the journal's identity."""
+        return self._inner.identity
+
     async def append(self, entries: Sequence[Entry]) -> int:
         """See `Journal`."""
         self.busy = True

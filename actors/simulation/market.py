@@ -10,6 +10,7 @@ from venues.simulator.exchange import Exchange
 from venues.simulator.faults import Fault, FaultBook
 from venues.simulator.in_process import Floor
 from venues.simulator.model import CrowdRules, MarketRules, SelfTrade, VenueRules
+from venues.venue import Now, PositionReport, VenueEvent
 
 ETH = InstrumentId("ETH-PERP")
 SYMBOLS = {"lighter": VenueSymbol("ETH"), "backpack": VenueSymbol("ETH_USDC_PERP")}
@@ -41,10 +42,19 @@ class CountingFaults(FaultBook):
 
 
 class Watched(Floor):
-    """A floor that calls out after everything that happened on it."""
+    """A floor that calls out whenever a position on it has changed."""
 
     watcher: Callable[[], None] = staticmethod(lambda: None)
     count: Count = staticmethod(lambda _: None)
+
+    def __init__(
+        self, exchange: Exchange, symbols: dict[InstrumentId, VenueSymbol], now: Now, *, latency_s: float = 0.0
+    ) -> None:
+        """See `Floor`."""
+        super().__init__(exchange, symbols, now, latency_s=latency_s)
+        self._losses: list[tuple[str, str]] = []
+        self._moved = False
+        """Whether a position has changed since the watcher was called."""
 
     def next_delay(self, account: str) -> float:
         """See `Floor.next_delay`."""
@@ -53,14 +63,29 @@ class Watched(Floor):
             self.count(Trouble.LATE_ORDER)
         return delay_s
 
-    def clear_delays(self) -> None:
-        """Let no order be late any more."""
+    def lose_event(self, account: str, channel: str) -> None:
+        """Let the account's next event on a stream channel never come."""
+        self._losses.append((account, channel))
+
+    def calm_down(self) -> None:
+        """Let no order be late and no event be lost any more."""
         self._delays.clear()
+        self._losses.clear()
+
+    def _tell(self, account: str, channel: str, event: VenueEvent) -> None:
+        self._moved = self._moved or isinstance(event, PositionReport)
+        if (account, channel) in self._losses:
+            self._losses.remove((account, channel))
+            self.count(Trouble.EVENT_LOST)
+            return
+        super()._tell(account, channel, event)
 
     def pump(self) -> None:
         """See `Floor.pump`."""
         super().pump()
-        self.watcher()
+        if self._moved:
+            self._moved = False
+            self.watcher()
 
 
 class Market:
@@ -96,7 +121,8 @@ class Market:
         """Return a position by the exchange's own word, base units."""
         venue = VENUE_OF[account]
         state = self.floors[venue].exchange.state.accounts[account]
-        return state.position(SYMBOLS[venue]).quantity
+        found = state.held.get(SYMBOLS[venue])  # `position` would make one: who watches must not move anything
+        return ZERO if found is None else found.quantity
 
     def move(self, fraction: Decimal) -> None:
         """Move the price everywhere by a fraction of itself."""

@@ -9,7 +9,7 @@ from actors.actor import AccountStatus, ActorUnreachableError, Envelope, FactBat
 from actors.group import GroupActor
 from actors.journal.protocol import JournalError
 from actors.simulation.disk import Writers
-from actors.simulation.scenario import Trouble
+from actors.simulation.scenario import Happening, Trouble
 from strategies.domain.account import LegObservation
 from strategies.domain.ids import InstrumentId
 from venues.simulator.in_process import InProcessVenue
@@ -52,7 +52,7 @@ class Process:
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Ends with the reason when the process has."""
         self._work: dict[asyncio.Task[Any], None] = {}
-        self._callers: dict[asyncio.Future[Any], None] = {}
+        self._callers: dict[asyncio.Task[Any], asyncio.Future[Any]] = {}
 
     @property
     def actor(self) -> AccountActor | GroupActor | None:
@@ -63,14 +63,13 @@ class Process:
         """Run `work` as a task of this process: it dies with it."""
         task = asyncio.get_running_loop().create_task(work)
         self._work[task] = None
-        task.add_done_callback(lambda done: self._work.pop(done, None))
+        task.add_done_callback(self._ended)
         return task
 
     def answer(self, work: Coroutine[Any, Any, T]) -> "asyncio.Future[T]":
         """Run `work` here for a caller elsewhere, who hears of our death instead when that comes first."""
         reply: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._callers[reply] = None
-        self.run(work).add_done_callback(lambda task: self._reply(reply, task))
+        self._callers[self.run(work)] = reply
         return reply
 
     def die(self, reason: str, *, keep_tail: bool, finish_requests: bool) -> int:
@@ -90,16 +89,17 @@ class Process:
             self.venue.closed = True
             if not finish_requests:
                 self.venue.cut()
-        for reply in list(self._callers):
+        for reply in list(self._callers.values()):
             if not reply.done():
                 reply.set_exception(ActorUnreachableError("the process died before it answered"))
         if not self.over.done():
             self.over.set_result(reason)
         return torn
 
-    def _reply(self, reply: "asyncio.Future[T]", task: "asyncio.Task[T]") -> None:
-        self._callers.pop(reply, None)
-        if reply.done():
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._work.pop(task, None)
+        reply = self._callers.pop(task, None)
+        if reply is None or reply.done():
             return
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None:
@@ -115,8 +115,8 @@ class Process:
 class LineTroubles(Protocol):
     """What may go wrong with calls to one account."""
 
-    def next_call_trouble(self, account: str) -> tuple[Trouble, float] | None:
-        """Return what happens to the next call, and how much of it; None = nothing."""
+    def next_call_trouble(self, account: str, call: str) -> Happening | None:
+        """Return what happens to this call; None = nothing."""
 
 
 class Line:
@@ -131,23 +131,23 @@ class Line:
 
     async def submit(self, envelope: Envelope) -> Receipt:
         """See `AccountPort.submit`."""
-        return await self._call(lambda: self._actor.submit(envelope))
+        return await self._call("submit", lambda: self._actor.submit(envelope))
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """See `AccountPort.facts`."""
-        return await self._call(lambda: self._actor.facts(after, wait_s))
+        return await self._call("facts", lambda: self._actor.facts(after, wait_s))
 
     async def observe(self, instrument_id: InstrumentId) -> LegObservation:
         """See `AccountPort.observe`."""
-        return await self._call(lambda: self._actor.observe(instrument_id))
+        return await self._call("observe", lambda: self._actor.observe(instrument_id))
 
     async def status(self) -> AccountStatus:
         """See `AccountPort.status`."""
-        return await self._call(self._actor.status)
+        return await self._call("status", self._actor.status)
 
-    async def _call(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        found = self._troubles.next_call_trouble(self._process.name)
-        trouble, size = found or (None, 0.0)
+    async def _call(self, name: str, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        found = self._troubles.next_call_trouble(self._process.name, name)
+        trouble, size = (None, 0.0) if found is None else (found.trouble, found.size)
         await asyncio.sleep(self._latency_s + (LATE_CALL_S * size if trouble is Trouble.CALL_LATE else 0.0))
         if trouble is Trouble.CALL_LOST:
             await asyncio.sleep(CALL_TIMEOUT_S)

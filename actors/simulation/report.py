@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from actors.simulation.checker import REPLAY_EVERY
 from actors.simulation.play import Played
 from actors.simulation.scenario import Trouble
 
@@ -18,6 +19,10 @@ class Tally:
     seeds: int = 0
     twice: int = 0
     """Seeds that were played a second time, for the bytes of their journals."""
+    replayed: int = 0
+    """Seeds whose group journal was folded anew from its first record."""
+    schedules: set[bytes] = field(default_factory=set)
+    """Digests of the journals: two that differ are two courses of events."""
     cycles: int = 0
     virtual_s: float = 0.0
     steps: int = 0
@@ -34,6 +39,8 @@ class Tally:
     def add(self, played: Played) -> None:
         """Take one seed in."""
         self.seeds += 1
+        self.replayed += played.seed % REPLAY_EVERY == 0
+        self.schedules.add(played.digest)
         self.cycles += played.cycles
         self.virtual_s += played.virtual_s
         self.steps += played.steps
@@ -50,6 +57,8 @@ class Tally:
         """Take another tally in."""
         self.seeds += other.seeds
         self.twice += other.twice
+        self.replayed += other.replayed
+        self.schedules |= other.schedules
         self.cycles += other.cycles
         self.virtual_s += other.virtual_s
         self.steps += other.steps
@@ -72,6 +81,8 @@ def table(tally: Tally, wall_s: float) -> str:
     """Return the whole report as text. `wall_s` is how long it took, seconds of a real clock."""
     lines = [
         f"seeds             {tally.seeds} ({tally.twice} of them twice: the same journal bytes)",
+        f"schedules         {len(tally.schedules)} different courses of events",
+        f"whole replays     {tally.replayed} (and one at every restart of a group)",
         f"seeds a second    {tally.seeds / wall_s:.1f} ({wall_s:.1f} s)",
         f"CPU a seed        {tally.cpu_s / (tally.seeds + tally.twice) * _MS:.0f} ms",
         f"virtual time      {tally.virtual_s:.0f} s in {tally.steps} steps",
@@ -84,7 +95,8 @@ def table(tally: Tally, wall_s: float) -> str:
         "",
         f"{'fault':<28}{'struck':>8}{'seeds':>8}   naked seconds of those seeds",
     ]
-    for trouble, seconds in sorted(tally.naked_under.items()):
+    for trouble in sorted({*tally.naked_under, *Trouble}):
+        seconds = tally.naked_under.get(trouble, [])
         lines.append(f"{trouble:<28}{tally.faults[trouble]:>8}{len(seconds):>8}   {_spread(seconds)}")
     lines.append("")
     lines.append(f"violations        {tally.violations}")

@@ -33,6 +33,8 @@ class Trouble(StrEnum):
     EVENT_TWICE = "event twice"
     EVENT_REORDERED = "event reordered"
     EVENT_LATE = "event late"
+    EVENT_LOST = "event lost"
+    """One stream event never comes, and nothing tells that it is missing."""
     STREAM_CLOSED = "stream closed"
     STREAM_FROZEN = "stream frozen"
     CLOCK_SKEWED = "clock skewed"
@@ -67,6 +69,7 @@ WEIGHTS: dict[Trouble, int] = {
     Trouble.EVENT_TWICE: 3,
     Trouble.EVENT_REORDERED: 3,
     Trouble.EVENT_LATE: 4,
+    Trouble.EVENT_LOST: 3,
     Trouble.STREAM_CLOSED: 2,
     Trouble.STREAM_FROZEN: 2,
     Trouble.CLOCK_SKEWED: 2,
@@ -97,16 +100,20 @@ REQUESTS = (
     "order_lookup",
 )
 """Requests that can fail; orders more often than the rest."""
+CALLS = ("submit", "any")
+"""Which of the group's calls to an account is hit: commands are rare beside questions, and matter most."""
 CHANNELS = ("orders", "fills", "fills", "positions")
 _OF_STREAMS = frozenset(
     {
         Trouble.EVENT_TWICE,
         Trouble.EVENT_REORDERED,
         Trouble.EVENT_LATE,
+        Trouble.EVENT_LOST,
         Trouble.STREAM_CLOSED,
         Trouble.STREAM_FROZEN,
     }
 )
+OF_CALLS = frozenset({Trouble.CALL_LOST, Trouble.CALL_ANSWER_LOST, Trouble.CALL_TWICE, Trouble.CALL_LATE})
 _ACTORS = (GROUP, GROUP, *VENUE_OF)
 _STORM_LENGTHS = (0, 6, 14, 28, 50)
 """Troubles in one seed: one seed in five is calm, and the wildest have ten a second."""
@@ -122,7 +129,7 @@ class Happening:
     target: str
     """An account, a venue's account, or the group."""
     action: str
-    """A request, a channel or an operator's word, where the trouble needs one."""
+    """A request, a channel, a call or an operator's word, where the trouble needs one."""
     size: float
     """From 0 to 1: how long, how far, how much; each trouble reads it in its own unit."""
     steps: int
@@ -139,6 +146,10 @@ class Scenario:
     disk_latency_s: float
     line_latency_s: float
     taker_delay_ms: int
+    snapshot_every: int
+    """Journal records between two snapshots of every actor: with few, most restarts begin at one."""
+    feed_in_memory: int
+    """Facts an account keeps at hand: with few, a group that comes back has to be served from the journal."""
     happenings: tuple[Happening, ...]
     calm_at_s: float
     """When the faults end and everything has to come to its end."""
@@ -157,6 +168,8 @@ def draw_scenario(seed: int) -> Scenario:
         disk_latency_s=dice.choice((0.0, 0.001, 0.01)),
         line_latency_s=dice.choice((0.0005, 0.005)),
         taker_delay_ms=dice.choice((0, 20, 300)),
+        snapshot_every=dice.choice((12, 50, 2_000)),
+        feed_in_memory=dice.choice((3, 2_000)),
         happenings=tuple(sorted((_happening(dice, calm_at_s) for _ in range(count)), key=lambda each: each.at_s)),
         calm_at_s=calm_at_s,
         last_word=dice.choice(_FINAL_WORDS),
@@ -196,6 +209,8 @@ def _happening(dice: Random, calm_at_s: float) -> Happening:
         target = dice.choice(_ACTORS)
     elif trouble in _OF_STREAMS:
         action = dice.choice(CHANNELS)
+    elif trouble in OF_CALLS:
+        action = dice.choice(CALLS)
     elif trouble is Trouble.OPERATOR:
         action = dice.choice(list(OperatorState)).value
     elif trouble in {Trouble.LOST_ANSWER, Trouble.SERVER_ERROR_AFTER} and dice.random() < 0.5:  # noqa: PLR2004 - half

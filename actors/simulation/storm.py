@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from actors.journal.protocol import JournalWriteError
 from actors.simulation.market import SYMBOLS
-from actors.simulation.scenario import VENUE_OF, Happening, Trouble
+from actors.simulation.scenario import OF_CALLS, VENUE_OF, Happening, Trouble
 from actors.simulation.world import World, stream_of
 from strategies.domain.events import OperatorState
 from strategies.domain.money import ZERO
@@ -50,7 +50,6 @@ _STREAM_FAULTS = {
     Trouble.EVENT_LATE: FaultKind.DELAY_EVENTS,
     Trouble.STREAM_CLOSED: FaultKind.CLOSE_STREAM,
 }
-_CALLS = {Trouble.CALL_LOST, Trouble.CALL_ANSWER_LOST, Trouble.CALL_TWICE, Trouble.CALL_LATE}
 
 
 class Storm:
@@ -75,7 +74,7 @@ class Storm:
         world.disk.on_write.clear()
         for floor in world.market.floors.values():
             floor.faults.clear()
-            floor.clear_delays()
+            floor.calm_down()
             floor.exchange.set_depth(SYMBOLS[floor.exchange.rules.venue], Decimal(1), floor.now())
         world.market.skew_ms.clear()
         world.skew_ms.clear()
@@ -90,8 +89,8 @@ class Storm:
         trouble = happening.trouble
         if trouble in _REQUEST_FAULTS or trouble in _ENGINE_FAULTS or trouble in _STREAM_FAULTS:
             self._add_fault(happening)
-        elif trouble in _CALLS:
-            self._world.call_troubles[happening.target].append((trouble, happening.size))
+        elif trouble in OF_CALLS:
+            self._world.call_troubles[happening.target].append(happening)
         else:
             _STRIKES[trouble](self, happening)
 
@@ -136,6 +135,9 @@ class Storm:
     def _delay_order(self, happening: Happening) -> None:
         world, account = self._world, happening.target
         world.market.floor_of(account).delay_order(account, _LATE_MS / _MS * happening.size)
+
+    def _lose_event(self, happening: Happening) -> None:
+        self._world.market.floor_of(happening.target).lose_event(happening.target, happening.action)
 
     def _freeze(self, happening: Happening) -> None:
         world, account = self._world, happening.target
@@ -205,6 +207,7 @@ _STRIKES: dict[Trouble, Callable[[Storm, Happening], None]] = {
     Trouble.CRASH: Storm._crash,  # noqa: SLF001 - the table belongs to the class
     Trouble.GHOST: Storm._ghost,  # noqa: SLF001 - the same
     Trouble.LATE_ORDER: Storm._delay_order,  # noqa: SLF001 - the same
+    Trouble.EVENT_LOST: Storm._lose_event,  # noqa: SLF001 - the same
     Trouble.STREAM_FROZEN: Storm._freeze,  # noqa: SLF001 - the same
     Trouble.CLOCK_SKEWED: Storm._skew,  # noqa: SLF001 - the same
     Trouble.LIQUIDATION: Storm._liquidate,  # noqa: SLF001 - the same

@@ -12,7 +12,7 @@ from actors.simulation.disk import Disk
 from actors.simulation.loop import VirtualLoop
 from actors.simulation.market import ETH, Market
 from actors.simulation.process import Line, NoLock, Process
-from actors.simulation.scenario import GROUP, LEGS, VENUE_OF, Scenario, Trouble
+from actors.simulation.scenario import GROUP, LEGS, VENUE_OF, Happening, Scenario, Trouble
 from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, Timestamp
@@ -68,8 +68,11 @@ class World:
         self.processes: dict[str, Process] = {}
         self.ghosts: list[Process] = []
         self.skew_ms: dict[str, int] = {}
-        self.call_troubles: dict[str, list[tuple[Trouble, float]]] = {account: [] for account in VENUE_OF}
+        self.call_troubles: dict[str, list[Happening]] = {account: [] for account in VENUE_OF}
         self.calm = False
+        self._tuning = TUNING.model_copy(
+            update={"snapshot_every": scenario.snapshot_every, "feed_in_memory": scenario.feed_in_memory}
+        )
         self._lines: dict[str, Line] = {}
         self._keepers: list[asyncio.Task[None]] = []
 
@@ -175,7 +178,7 @@ class World:
             instruments=(ETH,),
             journal="memory:",
             lock_dir="",
-            tuning=TUNING,
+            tuning=self._tuning,
         )
         actor = process.account = AccountActor(
             spec,
@@ -201,6 +204,7 @@ class World:
             params=self.scenario.params,
             journal="memory:",
             lock_dir="",
+            snapshot_every=self.scenario.snapshot_every,
         )
         actor = process.group = GroupActor(
             spec,
@@ -239,14 +243,15 @@ class World:
 
     # --- what others ask ------------------------------------------------------------------------------------------
 
-    def next_call_trouble(self, account: str) -> tuple[Trouble, float] | None:
+    def next_call_trouble(self, account: str, call: str) -> Happening | None:
         """See `LineTroubles`."""
         waiting = self.call_troubles[account]
-        if not waiting:
-            return None
-        trouble = waiting.pop(0)
-        self.count(trouble[0])
-        return trouble
+        for happening in waiting:
+            if happening.action in (call, "any"):
+                waiting.remove(happening)
+                self.count(happening.trouble)
+                return happening
+        return None
 
     def group(self) -> GroupActor | None:
         """Return the group's living actor."""

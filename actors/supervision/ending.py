@@ -31,7 +31,7 @@ async def unwind(supervision: Supervision, timeout_s: float, enough: asyncio.Eve
         One sentence a group: what was done, or what is still open.
     """
     groups = supervision.groups
-    before = {name: _told_before(keeper) for name, keeper in groups.items()}
+    before = {name: keeper.last_word or "" for name, keeper in groups.items()}
     await supervision.note(UNWINDING, {"groups": sorted(groups), "before": before})
     for keeper in groups.values():
         if not keeper.taken and (not keeper.over or open_now(keeper)):
@@ -57,11 +57,6 @@ def open_now(keeper: GroupKeeper) -> tuple[str, ...]:
     if keeper.status is None:
         return ("it has never reported",)
     return open_legs(keeper.status.view)
-
-
-def _told_before(keeper: GroupKeeper) -> str:
-    """Return what the group goes on with after the next start; empty = what the settings say."""
-    return "" if keeper.status is None else keeper.status.view.operator_state.value
 
 
 def _unwound(keeper: GroupKeeper) -> bool:

@@ -14,9 +14,10 @@ import structlog
 
 from actors.actor import ActorUnreachableError, Liveness
 from actors.hosting.protocol import Assignment, HostLink, HostPhase, Place, Pulse
-from actors.journal.protocol import JournalError, JournalStore
+from actors.journal.protocol import JournalError, JournalStore, JournalWriteError
 from actors.restart import Escalate, Restart, RestartPolicy, decide
 from actors.supervision.desired import Wish
+from actors.supervision.disk import DiskWatch
 from actors.supervision.takeover import is_panic
 from strategies.domain.ids import AccountId, Timestamp
 
@@ -34,6 +35,10 @@ _DEATHS_KEPT = 1_000
 """More deaths than any policy counts."""
 _BURY_RETRY_S = 2.0
 """Wait before a process that does not die is killed again."""
+_DISK_RETRY_S = 1.0
+"""First wait before a journal that could not be written is tried again; doubles."""
+_DISK_RETRY_MAX_S = 15.0
+"""Longest such wait: somebody who has made room does not want to wait for long."""
 _MS = 1000
 
 _log = structlog.get_logger(__name__)
@@ -63,6 +68,7 @@ class Office:
     now: Callable[[], Timestamp]
     chance: Chance
     stop_timeout_s: float
+    disk: DiskWatch
 
 
 @dataclass
@@ -106,6 +112,9 @@ class Keeper(ABC):
         self._hurry = asyncio.Event()
         self._successor: Wish | None = None
         """What lives next in place of what has lived so far; None = the same."""
+        self._disk_retry_s = _DISK_RETRY_S
+        self._excused = False
+        """Whether the incarnation could not start for want of a disk, which says nothing against it."""
         self._replace = ""
         """Why the living incarnation has to make room; empty = it has not."""
         self._asked = False
@@ -190,10 +199,19 @@ class Keeper(ABC):
             return
         try:
             link = begin.result()
+        except JournalWriteError as error:
+            await self._wait_for_disk(str(error))
+            return
         except (ActorUnreachableError, JournalError) as error:
             self._died(f"could not be started: {error}")
             return
         await self._attend(link)
+
+    async def _wait_for_disk(self, error: str) -> None:
+        """Rest before the journal is tried again: a full disk is no fault of any actor, and parks no group."""
+        self._office.disk.refuses(self.wish.stream, error)
+        wait_s, self._disk_retry_s = self._disk_retry_s, min(2 * self._disk_retry_s, _DISK_RETRY_MAX_S)
+        await self._sleep(wait_s)
 
     def _succeed(self) -> None:
         """Let the successor's life begin without the faults of what was before it."""
@@ -273,6 +291,7 @@ class Keeper(ABC):
             raise
         self.life.starts += 1
         self._claimed = epoch
+        self._excused = False
         return link
 
     async def _attend(self, link: HostLink) -> None:
@@ -291,11 +310,13 @@ class Keeper(ABC):
             for each in (watch, look, stop):
                 each.cancel()
             await asyncio.gather(watch, look, stop, return_exceptions=True)
-        self._died(reason, blameless=link.fallen or (self._asked and reason == self._replace))
+        self._died(reason, blameless=link.fallen or self._excused or (self._asked and reason == self._replace))
         self._replace = ""
         self.link = None
         self.life.place = None
         await self._bury(link)
+        if self._excused:
+            await self._wait_for_disk(reason)
 
     async def _look_after(self, link: HostLink) -> str:
         """Look at the actor again and again; return why it must be replaced."""
@@ -340,7 +361,11 @@ class Keeper(ABC):
         if pulse.assignment is not None:
             self.life.epoch = pulse.assignment.epoch
             self._claimed = self._claimed or pulse.assignment.epoch
+        if pulse.phase is HostPhase.UP:
+            self._disk_retry_s = _DISK_RETRY_S
+            self._office.disk.works(self.wish.stream)
         if pulse.phase in {HostPhase.FAILED, HostPhase.STOPPED}:
+            self._excused = pulse.blameless
             return pulse.failure or f"it is {pulse.phase}"
         if pulse.loop_age_s > LOOP_AGE_LIMIT_S:
             return f"its event loop has not turned for {pulse.loop_age_s:.0f} s"

@@ -63,8 +63,12 @@ class AccountKeeper(Keeper):
         on_escalation: Callable[["AccountKeeper", str], Awaitable[None]],
         still_needed: Callable[["AccountKeeper"], bool],
         on_taken: Callable[[Keeper, str], Awaitable[None]],
+        on_frozen: Callable[["AccountKeeper", str], Awaitable[None]],
     ) -> None:
-        """See `Keeper`. `still_needed` says whether a group of this account is not over yet."""
+        """See `Keeper`. `still_needed` says whether a group of this account is not over yet.
+
+        `on_frozen` hears, at every look, why an account lets out nothing but exits.
+        """
         super().__init__(wish, policy, office)
         self.account = AccountId(wish.name)
         self.venue = wish.venue
@@ -73,6 +77,12 @@ class AccountKeeper(Keeper):
         self._on_escalation = on_escalation
         self._still_needed = still_needed
         self._on_taken = on_taken
+        self._on_frozen = on_frozen
+        self._released_by = ""
+
+    def release(self, by: str) -> None:
+        """End a freeze as soon as the account has looked at its venue, on the word of `by`. A later one counts anew."""
+        self._released_by = by
 
     async def _places(self) -> dict[AccountId, Place]:
         return {}
@@ -85,6 +95,12 @@ class AccountKeeper(Keeper):
         # Only a fresh start is armed by itself. FROZEN means that somebody else trades here: a person has to look.
         if self.status.mode is AccountMode.DISARMED and await link.account.arm():
             self.status = await link.account.status()
+        if self._released_by and self.status.mode is not AccountMode.DISARMED:
+            await link.account.release(self._released_by)
+            self._released_by = ""
+            self.status = await link.account.status()
+        if self.status.mode is AccountMode.FROZEN:
+            await self._on_frozen(self, self.status.reason)
         return self.status.mode is not AccountMode.DISARMED
 
     async def _escalate(self, reason: str) -> None:
@@ -143,6 +159,19 @@ class GroupKeeper(Keeper):
     def tell(self, order: Order) -> None:
         """Bring `order` to the group, as often as it takes until the group has journaled it."""
         self._orders.append(order)
+
+    def only_reduce(self, reason: str) -> None:
+        """Let the group only get smaller from now on. Repeating it changes nothing, nor does it after a graver word."""
+        told = None if self.status is None else self.status.view.operator_state
+        if told in (OperatorState.RUN, OperatorState.PAUSE) and not self._orders:
+            self.tell(Order(state=OperatorState.REDUCE, by=BY_SUPERVISOR, reason=reason))
+
+    @property
+    def last_word(self) -> OperatorState | None:
+        """Return what the group has been told last, also when it has not heard it yet; None = nobody knows."""
+        if self._orders:
+            return self._orders[-1].state
+        return None if self.status is None else self.status.view.operator_state
 
     def has_to_tell(self, order: Order) -> bool:
         """Say whether the group has not journaled `order` yet."""

@@ -12,8 +12,9 @@ import structlog
 from actors.actor import ActorUnreachableError, Liveness
 from actors.journal.protocol import StaleEpochError
 from actors.supervision.keepers import GroupKeeper, Order
-from actors.supervision.past import PRESSED
+from actors.supervision.past import DELIVERED, PRESSED
 from actors.supervision.supervision import Supervision
+from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import GroupId
 from strategies.domain.model import Value
@@ -87,7 +88,7 @@ async def press(supervision: Supervision, wanted: Press) -> Pressed:
     keeper = supervision.groups.get(wanted.group)
     if keeper is None:
         raise UnknownGroupError(f"There is no group {wanted.group}; there are: {', '.join(supervision.groups)}.")
-    why_not = _why_not(keeper, wanted.action)
+    why_not = _why_not(keeper, wanted.action) or _why_only_smaller(supervision, keeper, wanted.action)
     if why_not:
         raise PressRefusedError(why_not)
     _log.warning("pressed", group=wanted.group, action=wanted.action, by=wanted.by, reason=wanted.reason)
@@ -115,10 +116,28 @@ def _why_not(keeper: GroupKeeper, action: Action) -> str:
     return ""
 
 
+def _why_only_smaller(supervision: Supervision, keeper: GroupKeeper, action: Action) -> str:
+    """Say why a group may not be let trade: an account of it is frozen, and the supervisor would take the word back."""
+    if action not in {Action.RESUME, Action.PAUSE}:
+        return ""
+    for account in keeper.group_wish.accounts:
+        status = supervision.accounts[account].status if account in supervision.accounts else None
+        if status is not None and status.mode is AccountMode.FROZEN:
+            return (
+                f"Account {account} is frozen ({status.reason}), so group {keeper.group_wish.group} only gets smaller. "
+                f"Look at it first; then start the supervisor with --release {account}."
+            )
+    return ""
+
+
 async def _tell(supervision: Supervision, keeper: GroupKeeper, wanted: Press, state: OperatorState) -> Pressed:
     number = supervision.next_press()
     order = Order(state=state, by=_WORD + wanted.by, reason=wanted.reason, press=number)
     await supervision.note(PRESSED, {"group": wanted.group, "order": order.model_dump(mode="json")})
+    why_not = _why_not(keeper, wanted.action)
+    if why_not:  # the group was given up while this was written: its way out takes no other word any more
+        await supervision.note(DELIVERED, {"presses": [number]})
+        raise PressRefusedError(why_not)
     keeper.tell(order)
     done = await _delivered(keeper, order)
     text = _outlook(keeper, wanted, done=done)

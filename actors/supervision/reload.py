@@ -56,9 +56,8 @@ class Reload:
             return proposal, found
         touched = proposal.desired.model_copy(
             update={
-                "groups": {
-                    name: proposal.desired.groups[name] for name in (*found.added_groups, *found.changed_groups)
-                },
+                # Those that run have been held against their journals at the start, and stay who they are.
+                "groups": {name: proposal.desired.groups[name] for name in found.added_groups},
                 "accounts": {name: proposal.desired.accounts[name] for name in found.added_accounts},
             }
         )

@@ -12,6 +12,7 @@ from actors.hosting.protocol import HostLink, Hosts, HostsUnavailableError, Plac
 from actors.journal.protocol import Entry, Journal, JournalError, JournalStore, StaleEpochError
 from actors.supervision.change import Change
 from actors.supervision.desired import AccountWish, Desired, Found, GroupWish, Plan, plan
+from actors.supervision.disk import DiskWatch
 from actors.supervision.keeper import Chance, Keeper, Office
 from actors.supervision.keepers import AccountKeeper, GroupKeeper, Order, deliver_places
 from actors.supervision.past import DELIVERED, PARKING, RELEASED, RELOADED, recall
@@ -50,6 +51,19 @@ async def check_streams(store: JournalStore, desired: Desired) -> None:
         await store.owner(stream)
 
 
+async def who_owns(store: JournalStore, desired: Desired) -> str:
+    """Say, one line each, who owns the supervision and every actor of these settings, as the journal has it."""
+    lines = []
+    for stream in (STREAM, *(wish.stream for wish in desired.wishes())):
+        try:
+            epoch, holder = await store.owner(stream)
+        except JournalError as error:
+            lines.append(f"  {stream}: {error}")
+        else:
+            lines.append(f"  {stream}: " + (f"epoch {epoch}, claimed by {holder}" if epoch else "nobody"))
+    return "\n".join(["Who owns what:", *lines])
+
+
 class TakenOverError(Exception):
     """Another supervisor owns these actors now."""
 
@@ -70,10 +84,16 @@ class Supervision:
         debug: bool,
         now: Callable[[], Timestamp],
         chance: Chance,
-        release: frozenset[GroupId] = frozenset(),
+        release: frozenset[str] = frozenset(),
+        released_by: str = "",
     ) -> None:
-        """Wire the parts; nothing starts before `start`. `release` names parked groups that a person lets go on."""
+        """Wire the parts; nothing starts before `start`.
+
+        `release` names what a person, `released_by`, lets go on: a parked group with its accounts, or a frozen account.
+        """
         self._release = release
+        self._released_by = released_by
+        self._frozen_told: dict[AccountId, str] = {}
         self.config = config
         self.notices: list[str] = []
         self.noticed = 0
@@ -102,6 +122,7 @@ class Supervision:
             now=now,
             chance=chance,
             stop_timeout_s=config.stop_timeout_s,
+            disk=DiskWatch(self.notice),
         )
         self.accounts = {account: self._account_keeper(wish) for account, wish in desired.accounts.items()}
         self.groups = {group: self._group_keeper(wish) for group, wish in desired.groups.items()}
@@ -115,6 +136,7 @@ class Supervision:
             on_escalation=self._account_escalated,
             still_needed=self._account_needed,
             on_taken=self._taken_over,
+            on_frozen=self._account_frozen,
         )
 
     def _group_keeper(self, wish: GroupWish) -> GroupKeeper:
@@ -276,18 +298,41 @@ class Supervision:
         for group in taken.keys() - past.parked.keys() - self._release:
             self.groups[group].take_way_out(taken[group])
             await self._note_parking(group, taken[group])
-        back = sorted((past.unwound.keys() - set(past.parked)) | (self._release & (set(past.parked) | set(taken))))
-        for group in back:
-            if group in self.groups:
-                before = past.unwound.get(group, "") if group not in self._release else ""
-                state = OperatorState(before) if before else self.groups[group].group_wish.operator_state
-                self.groups[group].tell(Order(state=state, by="config", reason="flattened before; to go on now"))
-        if back:
-            await self.record(RELEASED, {"groups": back})
+        released = sorted(name for name in self.groups if name in self._release)
+        back = sorted((past.unwound.keys() - set(past.parked) - set(released)) & self.groups.keys())
+        for name in back:
+            before = past.unwound[name]
+            state = OperatorState(before) if before else self.groups[name].group_wish.operator_state
+            self.groups[name].tell(Order(state=state, by="config", reason="flattened before; to go on now"))
+        accounts = self._release_accounts()
+        if back or released or accounts:
+            # Written first: who released what, and when, must be known before anything trades again.
+            body = {"groups": [*back, *released], "accounts": accounts, "by": self._released_by}
+            await self.record(RELEASED, body)
+        for name in released:
+            state = self.groups[name].group_wish.operator_state
+            # Signed as the operator: this word also brings back a group that has parked itself.
+            self.groups[name].tell(Order(state=state, by=f"operator:{self._released_by}", reason="released"))
         self._presses = past.presses
-        for group, written in past.untold.items():
-            if group in self.groups and not self.groups[group].parking:
-                self.groups[group].tell(Order.model_validate(written))
+        for name, written in past.untold.items():
+            if name in self.groups and not self.groups[name].parking:
+                self.groups[name].tell(Order.model_validate(written))
+
+    def _release_accounts(self) -> list[AccountId]:
+        """Let every account go on that was named, or whose group was; return them."""
+        named = {account for account in self.accounts if account in self._release}
+        for name, group in self.groups.items():
+            if name in self._release:
+                named.update(group.group_wish.accounts)
+            elif named & set(group.group_wish.accounts):
+                # Its state was set to REDUCE by us when the account froze; a parking of its own stays.
+                reason = f"released: {', '.join(sorted(named & set(group.group_wish.accounts)))}"
+                state = group.group_wish.operator_state
+                if not group.parking:
+                    group.tell(Order(state=state, by=f"release:{self._released_by}", reason=reason))
+        for account in named:
+            self.accounts[account].release(self._released_by)
+        return sorted(named)
 
     async def _taken_meanwhile(self) -> dict[GroupId, str]:
         """Return the groups that a panic has taken over while no supervisor saw it, and which panic."""
@@ -326,6 +371,20 @@ class Supervision:
             if account.account in group.group_wish.accounts and not group.over:
                 await self._group_parking(group, reason)
 
+    async def _account_frozen(self, account: AccountKeeper, reason: str) -> None:
+        """Let the groups of a frozen account only get smaller, and say what was seen, once."""
+        news = self._frozen_told.get(account.account) != reason
+        self._frozen_told[account.account] = reason
+        for name, group in self.groups.items():
+            if account.account not in group.group_wish.accounts:
+                continue
+            if news:
+                self.notice(
+                    f"Account {account.account} is frozen: {reason}. Nothing but exits leaves it, and group {name} only"
+                    f" gets smaller. When you have looked: --release {account.account}, or {name} for all of it."
+                )
+            group.only_reduce(f"account {account.account} is frozen: {reason}")
+
     async def _group_parking(self, group: GroupKeeper, reason: str) -> None:
         """Flatten and park, latched: written down first, so that a new supervisor knows it, too."""
         group.park(reason)
@@ -346,7 +405,11 @@ class Supervision:
                 self.notice(f"Group {group.wish.name} is taken over by {holder}, and parked: its actors stay down.")
 
     async def _press_told(self, order: Order) -> None:
-        await self.note(DELIVERED, {"presses": [order.press]})
+        try:
+            await self.note(DELIVERED, {"presses": [order.press]})
+        except StaleEpochError as error:
+            # Whoever has taken over tells the group again, which changes nothing; our own end comes by the beat.
+            _log.warning("delivery_not_noted", press=order.press, error=str(error))
 
     async def _note_parking(self, group: GroupId, reason: str) -> None:
         await self.note(PARKING, {"group": group, "reason": reason})

@@ -18,7 +18,7 @@ _SAVE_EVERY_S = 5.0
 """How much a killed supervisor forgets at most; what bots say again in seconds needs no journal."""
 
 _INTERVAL = "telemetry_interval_secs"
-_OURS = frozenset({"bot", "online", "received_at", "age_ms", "missed"})
+_OURS = frozenset({"bot", "is_own", "online", "received_at", "age_ms", "missed"})
 """Fields that are ours to say: a bot that claims to be online is not by that."""
 
 _log = structlog.get_logger(__name__)
@@ -32,13 +32,17 @@ class Bot:
     interval_s: Decimal
     said: str
     """What it said, as JSON without the last brace: written once when it comes, and shown to many."""
+    own: bool = False
+    """A group or leg of this supervisor, which the dashboard shows by itself."""
 
     @classmethod
-    def of(cls, heartbeat: Heartbeat, payload: Mapping[str, object], received_at: Timestamp) -> "Bot":
+    def of(
+        cls, heartbeat: Heartbeat, payload: Mapping[str, object], received_at: Timestamp, *, own: bool = False
+    ) -> "Bot":
         """Return a bot that has just said `payload`; what only we can say of it is left out."""
         theirs = {name: value for name, value in payload.items() if name not in _OURS}
         theirs[_INTERVAL] = heartbeat.telemetry_interval_secs
-        return cls(received_at, heartbeat.telemetry_interval_secs, to_json(theirs)[:-1])
+        return cls(received_at, heartbeat.telemetry_interval_secs, to_json(theirs)[:-1], own)
 
 
 class TooManyBotsError(Exception):
@@ -59,7 +63,9 @@ class Bots:
     def __len__(self) -> int:
         return len(self._bots)
 
-    def take(self, name: str, heartbeat: Heartbeat, payload: Mapping[str, object], now: Timestamp) -> None:
+    def take(
+        self, name: str, heartbeat: Heartbeat, payload: Mapping[str, object], now: Timestamp, *, own: bool = False
+    ) -> None:
         """Take note of a heartbeat.
 
         Raises:
@@ -68,7 +74,7 @@ class Bots:
         if name not in self._bots and len(self._bots) >= self._limit:
             self._make_room(now)
         self.heard += 1
-        self._bots[name] = Bot.of(heartbeat, payload, now)
+        self._bots[name] = Bot.of(heartbeat, payload, now, own=own)
         self._changed = True
 
     def online(self, now: Timestamp) -> int:
@@ -99,6 +105,7 @@ class Bots:
     def _row(name: str, bot: Bot, now: Timestamp) -> str:
         ours = {
             "bot": name,
+            "is_own": bot.own,
             "online": is_online(bot.received_at, bot.interval_s, now),
             "received_at": bot.received_at,
             "age_ms": max(0, now - bot.received_at),

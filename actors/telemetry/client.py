@@ -58,7 +58,7 @@ class OwnListener:
         """See `Listener`."""
         for name, payload in beats:
             try:
-                self._bots.take(name, Heartbeat.model_validate(payload), payload, self._now())
+                self._bots.take(name, Heartbeat.model_validate(payload), payload, self._now(), own=True)
             except (TooManyBotsError, ValidationError) as error:
                 raise UndeliveredError(f"{name}: {error}") from error
 

@@ -4,12 +4,15 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+import structlog
 from aiohttp import web
 
 from actors.supervision.overview import Overview
+from actors.tasks import Tasks
 from actors.web.body import BODY_LIMIT
 from actors.web.exposition import render
 from actors.web.guard import Guard
+from actors.web.idle import IdleConnections
 from actors.web.protocol_log import protocol_logger
 from actors.web.tokens import Tokens
 
@@ -28,6 +31,8 @@ _HEADERS = {
 }
 """On every answer that does not say otherwise: no page of somebody else may frame our buttons, nothing is kept."""
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+_log = structlog.get_logger(__name__)
 
 
 class PortInUseError(Exception):
@@ -51,6 +56,8 @@ class StatusServer:
         self._port = port
         self._socket: socket.socket | None = None
         self._runner: web.AppRunner | None = None
+        self._idle = IdleConnections()
+        self._tasks = Tasks("web", _complain)
 
     @property
     def url(self) -> str:
@@ -81,11 +88,10 @@ class StatusServer:
             raise RuntimeError("bind comes before serve")
         self._look = look
         door = guard or Guard(Tokens({}))
-        application = web.Application(middlewares=[door.stand], client_max_size=BODY_LIMIT)
+        application = web.Application(middlewares=[self._idle.note, door.stand], client_max_size=BODY_LIMIT)
         application.on_response_prepare.append(_add_headers)
         application.add_routes(
             [
-                web.get("/", self._index),
                 web.get("/metrics", self._metrics),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
@@ -105,19 +111,18 @@ class StatusServer:
         await runner.setup()
         await web.SockSite(runner, self._socket).start()
         self._runner = runner
+        if runner.server is not None:
+            self._tasks.start("idle", self._idle.keep_few(runner.server))
 
     async def close(self) -> None:
         """Listen no more. May be called twice."""
+        await self._tasks.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-
-    async def _index(self, _request: web.Request) -> web.Response:
-        lines = ("<title>Hedgevisor</title><h1>Hedgevisor</h1><ul>", *map(_item, _PAGES), "</ul>")
-        return web.Response(text="<!doctype html>" + "".join(lines), content_type="text/html")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=render(self._look), headers={"Content-Type": _PROMETHEUS})
@@ -140,23 +145,14 @@ class StatusServer:
         return web.Response(body=self._look().model_dump_json().encode(), content_type="application/json")
 
 
-_PAGES = (
-    ("/metrics", "numbers for Prometheus"),
-    ("/api/groups", "every group and account, as JSON"),
-    ("/healthz", "does the supervisor live"),
-    ("/readyz", "does everything live"),
-)
-
-
 async def _add_headers(_request: web.Request, answer: web.StreamResponse) -> None:
     for name, value in _HEADERS.items():
         answer.headers.setdefault(name, value)
 
 
+def _complain(task: str, error: BaseException) -> None:
+    _log.error("web_task_failed", task=task, error=repr(error))
+
+
 def _nothing_yet() -> Overview:
     raise RuntimeError("serve says what is to be shown")
-
-
-def _item(page: tuple[str, str]) -> str:
-    path, text = page
-    return f'<li><a href="{path}">{path}</a>: {text}</li>'

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from strategies.domain.account import AccountMode, LegObservation
-from strategies.domain.ids import AccountId, GroupId, LegName, OrderId, TimerName, Timestamp
+from strategies.domain.ids import AccountId, GroupId, InstrumentId, LegName, OrderId, TimerName, Timestamp
 from strategies.domain.model import Value
 from strategies.domain.position import Fill
 
@@ -153,6 +153,9 @@ class PositionAdjusted(Value):
     kind: Literal["PositionAdjusted"] = "PositionAdjusted"
     at: Timestamp
     account: AccountId
+    instrument_id: InstrumentId | None = Field(
+        default=None, description="None = written before records said it, by an account that traded one instrument only"
+    )
     before: Decimal
     after: Decimal
     reason: str

@@ -20,9 +20,13 @@ class Value(BaseModel):
         if deep:
             return super().model_copy(update=update, deep=True)
         changes = update or {}
+        given = self.__pydantic_fields_set__
         copied = object.__new__(type(self))
         object.__setattr__(copied, "__dict__", {**self.__dict__, **changes})
-        object.__setattr__(copied, "__pydantic_fields_set__", self.__pydantic_fields_set__ | changes.keys())
+        # Shared where it stays the same: nobody changes it in place.
+        object.__setattr__(
+            copied, "__pydantic_fields_set__", given if given.issuperset(changes) else given | changes.keys()
+        )
         object.__setattr__(copied, "__pydantic_extra__", None)
         object.__setattr__(copied, "__pydantic_private__", None)
         return copied

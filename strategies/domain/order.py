@@ -74,6 +74,11 @@ class OrderRequest(Value):
     post_only: bool = False
     reduce_only: bool = False
     lane: Lane = Lane.ENTRY
+    trigger_price: Decimal | None = Field(
+        default=None,
+        gt=0,
+        description="USD: rests at the venue until the mark price has got here, against the position; then it runs",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "OrderRequest":
@@ -81,7 +86,15 @@ class OrderRequest(Value):
             raise ValueError("post_only needs a LIMIT order with GTC")
         if self.order_type is OrderType.MARKET and self.time_in_force is TimeInForce.GTC:
             raise ValueError("a MARKET order cannot rest: use IOC or FOK")
+        stop = self.order_type is OrderType.MARKET and self.time_in_force is TimeInForce.IOC and self.reduce_only
+        if self.trigger_price is not None and not stop:
+            raise ValueError("trigger_price needs a reduce-only MARKET order with IOC")
         return self
+
+    @property
+    def rests(self) -> bool:
+        """Say whether the order may stand at the venue for long without anything happening to it."""
+        return self.time_in_force is TimeInForce.GTC or self.trigger_price is not None
 
     @property
     def signed_quantity(self) -> Decimal:

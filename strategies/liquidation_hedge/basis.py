@@ -9,7 +9,7 @@ from strategies.domain.money import ZERO
 from strategies.domain.order import Side
 from strategies.liquidation_hedge.sizing import LegNumbers, SizeRules
 from strategies.liquidation_hedge.state import FIRST
-from strategies.liquidation_hedge.turn import Turn
+from strategies.liquidation_hedge.turn import Turn, unexplained
 
 
 def side_of(turn: Turn, name: LegName) -> Side:
@@ -44,7 +44,7 @@ def _market_lacks(turn: Turn, name: LegName, look: LegObservation) -> Iterator[s
     if look.instrument is None or look.position is None:
         yield f"{name} did not state instrument and position"
     if leg.surprise is not None:
-        yield f"{name} is said to hold {leg.surprise.quantity}, our fills say {leg.quantity}"
+        yield unexplained(name, leg)
     if look.in_flight or leg.live:
         yield f"{name} has orders in flight"
     quote = turn.fresh_quote(name)

@@ -163,7 +163,8 @@ def enter(turn: Turn) -> None:
     if not turn.may_grow:
         reduce_to_balance(turn)
         if turn.state.phase is Phase.ENTERING and _nothing_left(turn):
-            begin_exit(turn, ExitReason.OPERATOR, f"{turn.state.operator_state} before two legs stood")
+            reason = ExitReason.ACCOUNT_FROZEN if turn.frozen_legs() else ExitReason.OPERATOR
+            begin_exit(turn, reason, f"{turn.held_back()} before two legs stood")
         return
     entered = balancer.own != ZERO
     if not entered and not balancer.live:
@@ -258,7 +259,7 @@ def enter_second(turn: Turn) -> None:
     if turn.state.phase is not Phase.SECOND or leg.live:
         return
     if not turn.may_grow:
-        _second_done(turn, f"operator said {turn.state.operator_state}")
+        _second_done(turn, turn.held_back())
     elif turn.state.second_quantity is not None and _second_missing(turn) == ZERO:
         _second_done(turn, "")
     elif leg.made.get(Purpose.ENTRY, 0) >= turn.params.entry_attempts:

@@ -25,6 +25,16 @@ from strategies.unwind import (
 PARKING = frozenset({ExitReason.LOSS_LIMIT})
 """Exits after which a person has to look before anything is traded again."""
 
+NO_START = frozenset(
+    {
+        ExitReason.ENTRY_FAILED,
+        ExitReason.HEDGE_FAILED,
+        ExitReason.ACCOUNT_FROZEN,
+        ExitReason.UNEXPLAINED_POSITION,
+    }
+)
+"""Exits that count as a start that came to nothing: the next one rests longer, and a row of them parks the group."""
+
 
 def begin_exit(turn: Turn, reason: ExitReason, detail: str) -> None:
     """Turn every target to zero and name why."""
@@ -39,6 +49,7 @@ def begin_exit(turn: Turn, reason: ExitReason, detail: str) -> None:
         enter_due_at=None,
         draw_pending=False,
         unhedged_since=None,
+        unexplained_since=None,
     )
     for name, leg in turn.state.legs.items():
         turn.put(name, target=ZERO, failures=0, not_before=turn.now, stray=ZERO, dust=ZERO, leverage_due_at=None)
@@ -190,7 +201,7 @@ def _next_phase(turn: Turn) -> None:
     elif params.max_cycles and state.cycles_done >= params.max_cycles:
         turn.enter(Phase.ENDED, f"{state.cycles_done} cycles done, flat", outcome=Outcome.FINISHED)
         turn.notify(Severity.INFO, "finished", f"{state.cycles_done} cycles done, every leg confirmed flat")
-    elif state.exit_reason in (ExitReason.ENTRY_FAILED, ExitReason.HEDGE_FAILED, ExitReason.ACCOUNT_FROZEN):
+    elif state.exit_reason in NO_START:
         start_failed(turn, state.reason)
     else:
         turn.enter(Phase.IDLE, why, start_due_at=turn.later(params.cycle_pause_s))

@@ -3,7 +3,6 @@
 from decimal import Decimal
 from enum import Enum, auto
 
-from strategies.domain.account import AccountMode
 from strategies.domain.commands import Severity
 from strategies.domain.ids import LegName, Timestamp
 from strategies.domain.money import ZERO
@@ -124,10 +123,6 @@ def interrupt(turn: Turn) -> None:
             reason = _why(turn.leg(name))
             begin_exit(turn, reason, f"{name} is back to {turn.leg(name).quantity}")
             return
-    for name, leg in state.legs.items():
-        if leg.mode is AccountMode.FROZEN:
-            begin_exit(turn, ExitReason.ACCOUNT_FROZEN, f"the account of {name} is frozen")
-            return
     _watch_loss(turn)
     if turn.state.phase is not Phase.EXITING:
         _watch_clock(turn)
@@ -178,19 +173,28 @@ def _watch_clock(turn: Turn) -> None:
     if state.cycle_due_at is not None and turn.now >= state.cycle_due_at:
         begin_exit(turn, ExitReason.TIMEOUT, f"the cycle is {turn.params.timeout_s} s old")
         return
+    doubt = state.unexplained_since
+    if doubt is not None and turn.now - doubt >= milliseconds(turn.params.unexplained_max_s):
+        words = turn.unexplained(state.legs)
+        begin_exit(turn, ExitReason.UNEXPLAINED_POSITION, f"{words} for {turn.params.unexplained_max_s} s")
+        return
     since = state.unhedged_since
     if since is not None and turn.now - since >= milliseconds(turn.params.unhedged_max_s):
         reason = ExitReason.HEDGE_FAILED if state.phase is Phase.ENTERING else ExitReason.REBALANCE_FAILED
-        failures = "; ".join(leg.failure for leg in state.legs.values() if leg.failure)
-        begin_exit(turn, reason, f"{state.net} uncovered for {turn.params.unhedged_max_s} s; {failures}")
+        failures = [leg.failure for leg in state.legs.values()]
+        why = "; ".join(filter(None, [turn.unexplained(state.legs), *failures]))
+        begin_exit(turn, reason, f"{state.net} uncovered for {turn.params.unhedged_max_s} s; {why}")
 
 
 def watch(turn: Turn) -> None:
-    """Note since when the group is uncovered, and keep looking at it while it holds something."""
+    """Note since when the group is uncovered, or in doubt; keep looking at it while it holds something."""
     if turn.state.phase not in IN_CYCLE:
-        if turn.state.unhedged_since is not None:
-            turn.move(unhedged_since=None)
+        if turn.state.unhedged_since is not None or turn.state.unexplained_since is not None:
+            turn.move(unhedged_since=None, unexplained_since=None)
         return
+    doubtful = any(leg.surprise is not None for leg in turn.state.legs.values())
+    if doubtful is (turn.state.unexplained_since is None):
+        turn.move(unexplained_since=turn.now if doubtful else None)
     uncovered = abs(turn.state.net) > residual_limit(turn.state, turn.params)
     if uncovered and turn.state.unhedged_since is None:
         turn.move(unhedged_since=turn.now)
@@ -208,7 +212,9 @@ def _poll(turn: Turn) -> None:
     delay_ms = milliseconds(turn.params.confirm_delay_s)
     again = [leg.surprise.at + delay_ms for leg in turn.state.legs.values() if leg.surprise is not None]
     if again:
-        due = min(due, max(Timestamp(max(again)), turn.now))
+        # Never faster than any other look: an account that refuses at once would be asked without a pause.
+        rested = Timestamp(turn.state.answered_at + milliseconds(turn.params.look_retry_s))
+        due = min(due, max(Timestamp(max(again)), rested, turn.now))
     if due != turn.state.look_due_at:
         turn.move(look_due_at=due)
 

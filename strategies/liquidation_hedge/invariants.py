@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from strategies.domain.account import AccountMode
 from strategies.domain.commands import Command, SubmitOrder
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import LegName
@@ -19,7 +20,7 @@ from strategies.liquidation_hedge.state import (
     Purpose,
     SecondLeg,
 )
-from strategies.liquidation_hedge.turn import ACT, CYCLE, LOOK, residual_limit
+from strategies.liquidation_hedge.turn import ACT, CYCLE, LOOK, SIZED_FROM, residual_limit
 from strategies.machine import Outcome, Violation
 
 _FLAT_PHASES = frozenset({Phase.IDLE, Phase.PREPARING, Phase.ENDED})
@@ -50,8 +51,8 @@ def _group_violations(state: HedgeState, params: LiquidationHedgeParams) -> Iter
     asked = any(leg.leverage_due_at is not None for leg in state.legs.values())
     if state.phase in _LOOKING_PHASES and (ACT if asked else LOOK) not in state.timers:
         yield Violation("always_awake", f"{state.phase} with nothing to wake it")
-    if state.phase in IN_CYCLE and CYCLE not in state.timers:
-        yield Violation("cycle_ends", f"{state.phase} without a time-out")
+    if state.phase in IN_CYCLE:
+        yield from _cycle_violations(state, params)
     if state.phase is Phase.IDLE and state.operator_state is OperatorState.RUN and ACT not in state.timers:
         yield Violation("idle_wakes", "IDLE and RUN with no start to come")
     past = {timer: due for timer, due in state.timers.items() if due <= state.now}
@@ -59,15 +60,22 @@ def _group_violations(state: HedgeState, params: LiquidationHedgeParams) -> Iter
         yield Violation("timers_ahead", f"{past} at {state.now}")
     if state.flatten and state.phase is not Phase.EXITING:
         yield Violation("flatten_latched", f"FLATTEN stands, the phase is {state.phase}")
-    uncovered = abs(state.net) > residual_limit(state, params)
-    if state.phase in IN_CYCLE and uncovered and state.unhedged_since is None:
-        yield Violation("uncovered_is_timed", f"{state.net} uncovered and nobody counts the time")
     if state.phase in (Phase.WAITING, Phase.SECOND) and state.second is not SecondLeg.PENDING:
         yield Violation("second_pending", f"{state.phase} with the third leg {state.second}")
     if state.phase in (Phase.BALANCING, Phase.MONITORING) and state.second is SecondLeg.PENDING:
         yield Violation("second_decided", f"{state.phase} with the third leg still to come")
     if state.outcome is not Outcome.RUNNING and state.phase not in (Phase.ENDED, Phase.EXITING):
         yield Violation("ended_stays_ended", f"{state.outcome} in {state.phase}")
+
+
+def _cycle_violations(state: HedgeState, params: LiquidationHedgeParams) -> Iterator[Violation]:
+    """Return what is broken while positions are meant to be held: every wait there has an end."""
+    if CYCLE not in state.timers:
+        yield Violation("cycle_ends", f"{state.phase} without a time-out")
+    if state.unhedged_since is None and abs(state.net) > residual_limit(state, params):
+        yield Violation("uncovered_is_timed", f"{state.net} uncovered and nobody counts the time")
+    if state.unexplained_since is None and any(leg.surprise is not None for leg in state.legs.values()):
+        yield Violation("doubt_is_timed", "a leg is not explained and nobody counts the time")
 
 
 def _leg_violations(
@@ -112,10 +120,16 @@ def _order_violations(before: HedgeState, after: HedgeState, name: LegName, orde
         yield Violation("ids_are_new", f"{order.order_id} was sent before")
     if beside and order.purpose is not Purpose.EXIT:
         yield Violation("one_order_per_need", f"{order.order_id} beside {beside}")
+    doubtful = [each for each in SIZED_FROM[order.purpose] if each in after.legs and after.legs[each].surprise]
+    if doubtful and not order.reduce_only:
+        yield Violation("unexplained_waits", f"{order.order_id} is sized from {doubtful}, which nobody can explain")
     missing = leg.target - leg.quantity
     if not beside and (order.signed * missing <= ZERO or abs(order.signed) > abs(missing)):
         yield Violation("never_more_than_missing", f"{order.order_id}: {order.signed} where {missing} is missing")
     if after.operator_state in (OperatorState.REDUCE, OperatorState.FLATTEN) and not order.reduce_only:
         yield Violation("reduce_means_reduce", f"{order.order_id} may grow {name} in {after.operator_state}")
+    frozen = [each for each, other in after.legs.items() if other.mode is AccountMode.FROZEN]
+    if frozen and not order.reduce_only:
+        yield Violation("frozen_means_reduce", f"{order.order_id} may grow {name} while {frozen} is frozen")
     if after.phase is Phase.EXITING and not order.reduce_only:
         yield Violation("exit_only_reduces", f"{order.order_id} may grow {name} while exiting")

@@ -148,6 +148,13 @@ class LiquidationHedgeParams(UnwindParams):
         description="the group exits when it stays uncovered for longer, whatever it waits "
         "for: covers orders in doubt, accounts that do not write, quotes that do not come",
     )
+    unexplained_max_s: Decimal = Field(
+        default=Decimal(15),
+        gt=0,
+        description="the group exits when a venue's statement and our fills stay apart for longer; nothing that grows "
+        "is ordered meanwhile. Two statements that agree end it in confirm_delay_s; this bounds the rest, no longer "
+        "than being uncovered is borne",
+    )
     liquidation_tolerance: Decimal = Field(
         default=Decimal("0.0001"),
         ge=0,

@@ -1,5 +1,6 @@
 """One step's working copy: the state so far, the commands so far, and the few verbs that decisions are made of."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,9 @@ from strategies.domain.quote import Quote
 from strategies.liquidation_hedge.params import LiquidationHedgeParams
 from strategies.liquidation_hedge.state import (
     BALANCER,
+    FIRST,
     IN_CYCLE,
+    SECOND,
     TRANSITIONS,
     HedgeState,
     LegState,
@@ -30,6 +33,14 @@ LOOK = TimerName("look")
 CYCLE = TimerName("cycle")
 ENTER = TimerName("enter")
 ACT = TimerName("act")
+
+SIZED_FROM: dict[Purpose, tuple[LegName, ...]] = {
+    Purpose.ENTRY: (BALANCER, FIRST, SECOND),
+    Purpose.HEDGE: (BALANCER, FIRST),
+    Purpose.REBALANCE: (BALANCER, FIRST, SECOND),
+    Purpose.EXIT: (),
+}
+"""The legs whose quantity decides how much is ordered. An exit closes whatever its own leg holds."""
 
 LANES = {Purpose.ENTRY: Lane.ENTRY, Purpose.HEDGE: Lane.HEDGE, Purpose.REBALANCE: Lane.HEDGE, Purpose.EXIT: Lane.EXIT}
 
@@ -109,11 +120,28 @@ class Turn:
     @property
     def may_grow(self) -> bool:
         """Say whether an order may make a leg bigger."""
-        return self.state.operator_state in (OperatorState.RUN, OperatorState.PAUSE)
+        return not self.held_back()
 
-    def armed(self, name: LegName) -> bool:
-        """Say whether the leg's account writes whatever it is told."""
-        return self.leg(name).mode is AccountMode.ARMED
+    def held_back(self) -> str:
+        """Say why no leg may grow; empty = they may.
+
+        An account where somebody else trades holds back the whole group: what it is sized from may change any moment.
+        """
+        frozen = self.frozen_legs()
+        if frozen:
+            return f"the account of {', '.join(frozen)} is frozen"
+        if self.state.operator_state in (OperatorState.RUN, OperatorState.PAUSE):
+            return ""
+        return f"operator said {self.state.operator_state}"
+
+    def frozen_legs(self) -> tuple[LegName, ...]:
+        """Return the legs whose accounts let nothing out but exits."""
+        return tuple(name for name, leg in self.state.legs.items() if leg.mode is AccountMode.FROZEN)
+
+    def writes(self, name: LegName, *, reduce_only: bool) -> bool:
+        """Say whether the leg's account sends such an order: armed any, frozen what only reduces."""
+        mode = self.leg(name).mode
+        return mode is AccountMode.ARMED or (reduce_only and mode is AccountMode.FROZEN)
 
     def instrument(self, name: LegName) -> Instrument | None:
         """Return the leg's instrument, once seen."""
@@ -155,7 +183,7 @@ class Turn:
             order_type=OrderType.MARKET,
             price=price,
             reduce_only=reduce_only,
-            lane=LANES[purpose],
+            lane=Lane.EXIT if reduce_only and leg.mode is AccountMode.FROZEN else LANES[purpose],
         )
         live = LiveOrder(
             order_id=order.order_id, purpose=purpose, signed=signed, reduce_only=reduce_only, sent_at=self.now
@@ -163,12 +191,23 @@ class Turn:
         self.put(name, live=(*leg.live, live), made={**leg.made, purpose: attempt})
         self.commands.append(SubmitOrder(account=leg.account, order=order))
 
+    def unexplained(self, names: Iterable[LegName]) -> str:
+        """Say which of these legs hold, by their venue's word, what our fills do not explain; empty = none."""
+        found = [(name, self.state.legs.get(name)) for name in names]
+        return "; ".join(unexplained(name, leg) for name, leg in found if leg is not None and leg.surprise is not None)
+
     def trade(self, name: LegName, purpose: Purpose, signed: Decimal, *, reduce_only: bool) -> bool:
-        """Order at the touch, wider with every failure; without a fresh price look for one. Says if it ordered."""
+        """Order at the touch, wider with every failure; without a fresh price look for one. Says if it ordered.
+
+        What may grow a leg waits while any leg that it is sized from is said to hold something else: `watch` counts
+        the time and has the legs looked at again, `interrupt` ends the waiting.
+        """
+        if not reduce_only and self.unexplained(SIZED_FROM[purpose]):
+            return False
         side = Side.of(signed)
         touch = self.touch(name, side)
         instrument = self.instrument(name)
-        if touch is None or instrument is None or not self.armed(name):
+        if touch is None or instrument is None or not self.writes(name, reduce_only=reduce_only):
             self.want_look()
             return False
         widened = self.params.max_slippage * (1 + self.leg(name).failures)
@@ -232,7 +271,16 @@ def _moments(state: HedgeState, params: LiquidationHedgeParams) -> list[Timestam
         moments.extend(Timestamp(o.sent_at + doubt_ms) for leg in state.legs.values() for o in leg.live)
     if state.unhedged_since is not None:
         moments.append(Timestamp(state.unhedged_since + milliseconds(params.unhedged_max_s)))
+    if state.unexplained_since is not None:
+        moments.append(Timestamp(state.unexplained_since + milliseconds(params.unexplained_max_s)))
     return moments
+
+
+def unexplained(name: LegName, leg: LegState) -> str:
+    """Say both numbers of a leg's difference; empty = there is none."""
+    if leg.surprise is None:
+        return ""
+    return f"{name} is said to hold {leg.surprise.quantity}, our fills say {leg.quantity}"
 
 
 def residual_limit(state: HedgeState, params: LiquidationHedgeParams) -> Decimal:

@@ -7,8 +7,8 @@ from decimal import Decimal
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import LegName, Timestamp
 from strategies.domain.money import ZERO
-from strategies.liquidation_hedge.state import BALANCER, FIRST, SECOND, HedgeState, LegState, Phase
-from strategies.liquidation_hedge.turn import Setting
+from strategies.liquidation_hedge.state import BALANCER, FIRST, IN_CYCLE, SECOND, HedgeState, LegState, Phase
+from strategies.liquidation_hedge.turn import Setting, unexplained
 from strategies.machine import GroupView, LegView, Outcome
 
 _MS_PER_S = 1000
@@ -59,6 +59,9 @@ def next_step(setting: Setting, state: HedgeState) -> str:
     in_doubt = [order.order_id for leg in state.legs.values() for order in leg.live if order.unknown]
     if in_doubt:
         return f"proof of what became of {', '.join(in_doubt)}"
+    differences = [unexplained(name, leg) for name, leg in state.legs.items() if leg.surprise is not None]
+    if differences and state.phase in IN_CYCLE:
+        return f"a second look: {'; '.join(differences)}"
     return _WORDS[state.phase](setting, state)
 
 

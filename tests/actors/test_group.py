@@ -9,9 +9,11 @@ import pytest
 from actors.actor import ActorUnreachableError
 from actors.group import GroupActor, GroupActorSpec
 from actors.group_log import GroupLog
+from actors.journal.memory import MemoryJournalStore
+from actors.journal.protocol import JournalWriteError
 from actors.journal.store import open_store
 from actors.meter import Meter
-from strategies.domain.events import OperatorState
+from strategies.domain.events import OperatorState, Started
 from strategies.domain.ids import AccountId
 from strategies.machine import Outcome
 from tests.actors.account.conftest import Bench, until
@@ -58,13 +60,20 @@ class GroupBench:
         self.folder = folder
         self.groups: list[GroupActor] = []
 
-    async def start(self, port, *, goal: int = 3, version: str = "toy-1", lot: Decimal = Decimal(1)) -> GroupActor:
+    async def start(
+        self, port, *, goal: int = 3, version: str = "toy-1", lot: Decimal = Decimal(1), **spec_changes
+    ) -> GroupActor:
         journal = f"sqlite:{self.folder}/journal"
         store = open_store(journal)
         epoch = await store.claim("group/g", "test")
         await store.close()
         spec = GroupActorSpec(
-            group=toy_spec(), strategy="toy", params={}, journal=journal, lock_dir=str(self.folder / "locks")
+            group=toy_spec(),
+            strategy="toy",
+            params={},
+            journal=journal,
+            lock_dir=str(self.folder / "locks"),
+            **spec_changes,
         )
         group = GroupActor(spec, epoch, build=lambda *_: Toy(toy_spec(), goal, version=version, lot=lot))
         self.groups.append(group)
@@ -194,11 +203,10 @@ async def test_an_operator_word_is_durable_when_the_call_returns(bench):
     assert "FLATTEN" in text
 
 
-async def test_a_snapshot_replaces_the_fold_of_what_is_before_it(bench, monkeypatch):
+async def test_a_snapshot_replaces_the_fold_of_what_is_before_it(bench):
     """With snapshots due at every step a restart folds almost nothing and ends in the same place."""
-    monkeypatch.setattr("actors.group_log._SNAPSHOT_EVERY", 1)
     account = await bench.accounts.start()
-    group = await bench.start(account)
+    group = await bench.start(account, snapshot_every=1)
     await until(lambda: finished(group) and group._state.open_order is None, "the goal")
     before = group._state
     await bench.kill(group)
@@ -211,6 +219,22 @@ async def test_a_snapshot_replaces_the_fold_of_what_is_before_it(bench, monkeypa
     await store.close()
     assert loaded.state == before
     assert log._snapshot_seq > 0
+
+
+async def test_a_disk_that_is_full_at_a_snapshot_stops_nothing():
+    """The records stand without it: the group goes on, and a snapshot is kept when there is room again."""
+    store = MemoryJournalStore()
+    journal = await store.open("group/g", await store.claim("group/g", "test"))
+    log = GroupLog(journal, Meter(), snapshot_every=1)
+    machine = Toy(toy_spec(), 3)
+    state = (await log.load(machine)).state
+    await log.write(Started(at=1, group="g"), (), None, machine.code_version)
+    store.refuse_writes(JournalWriteError("no space left on device"))
+    await log.snapshot_if_due(machine, state)
+    assert await journal.load_snapshot() is None
+    store.refuse_writes(None)
+    await log.snapshot_if_due(machine, state)
+    assert (await journal.load_snapshot()).seq == 1
 
 
 async def test_a_leg_without_an_answer_is_delivered_as_missing(bench):

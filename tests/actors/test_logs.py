@@ -3,11 +3,23 @@
 import json
 import logging
 import secrets
+import time
 
 import pytest
 import structlog
 
+import actors.logs
 from actors.logs import close_logs, log_to_file
+
+BOUND_S = 10.0
+
+
+def wait_until(condition) -> None:
+    """Wait for what another thread does."""
+    give_up_at = time.monotonic() + BOUND_S
+    while not condition():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -83,3 +95,28 @@ def test_a_successor_appends_to_the_same_file(log):
     start(epoch=2)
     structlog.get_logger("a").info("two")
     assert [(line["epoch"], line["event"]) for line in lines()] == [(1, "one"), (2, "two")]
+
+
+def test_a_full_disk_is_no_talk_at_the_terminal(tmp_path, capfd):
+    """Lines are lost, and counted; nothing is printed, and with room again the log says how many there were."""
+    path = tmp_path / "account-l1.jsonl"
+    path.symlink_to("/dev/full")
+    log_to_file(path, debug=False, actor="account/l1")
+    try:
+        for number in range(3):
+            structlog.get_logger("a").info("lost", number=number)
+        close_logs()
+        log_to_file(path, debug=False, actor="account/l1")
+        structlog.get_logger("a").info("lost, too")
+        structlog.get_logger("a").info("and this")
+        sink = actors.logs._installed.handlers[0]
+        wait_until(lambda: sink._lost == 2)
+        path.unlink()
+        structlog.get_logger("a").info("kept")
+    finally:
+        close_logs()
+        structlog.reset_defaults()
+    first, second = [json.loads(line) for line in path.read_text().splitlines() if line]
+    assert (first["event"], first["lines"]) == ("log_lines_lost", 2)
+    assert second["event"] == "kept"
+    assert capfd.readouterr().err == ""

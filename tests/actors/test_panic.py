@@ -10,7 +10,7 @@ from actors.account.book import Book
 from actors.actor import Envelope, Message
 from actors.group import GroupActor
 from actors.group_log import STEP, StepBody
-from actors.journal.protocol import Entry, StaleEpochError
+from actors.journal.protocol import Entry, JournalWriteError, StaleEpochError
 from actors.journal.store import open_store
 from actors.operator.panic import FLAT, OPEN, Panic, PanicRunsError, Targets
 from actors.supervision.takeover import has_ended, is_panic
@@ -271,4 +271,37 @@ async def test_a_damaged_stream_of_an_earlier_panic_is_left_behind(scene, tmp_pa
     said: list[str] = []
     assert await press(scene.panic(said)) == FLAT, said
     assert any("cannot be used, another one is begun" in line for line in said)
+    await scene.check_flat()
+
+
+class _HeldFiles:
+    """A store whose account files are held, in the middle of a write, by processes that stand still."""
+
+    def __init__(self, inner, held: set[str]) -> None:
+        self._inner = inner
+        self._held = held
+
+    def __getattr__(self, name: str):
+        return getattr(self._inner, name)
+
+    async def claim(self, stream: str, holder: str) -> int:
+        if stream in self._held:
+            raise JournalWriteError(f"{stream}: database is locked")
+        return await self._inner.claim(stream, holder)
+
+
+async def test_a_process_that_stands_still_in_a_write_is_ended_before_its_account_is_claimed(scene):
+    """SIGSTOP inside a transaction: nobody can claim before it is gone, so the panic ends it first, and goes on."""
+    await scene.monitoring()
+    held = {f"account/{account}" for account in VENUE_OF}
+    panic = scene.panic([])
+    panic._store = _HeldFiles(panic._store, held)
+    evict = panic._evict
+
+    async def free(folder: str, name: str) -> int | None:
+        held.discard(name.replace("-", "/", 1))
+        return await evict(folder, name)
+
+    panic._evict = free
+    assert await press(panic) == FLAT
     await scene.check_flat()

@@ -112,6 +112,37 @@ _MISTAKES = [
     ("[groups.g]\n", "[groups]\nh = 5\n[groups.g]\n", "groups.h = 5: must be a table; write [groups.h]"),
     ("[groups.g]\n", f"{_SECOND_GROUP}[groups.g]\n", 'groups.g.legs.backpack = "bp": the account belongs to group h;'),
     ("[groups.g]\n", '[groups."a b"]\n[groups.g]\n', 'groups."a b" = {…}: not a name; use up to 63 letters, digits'),
+    # what is left at a venue
+    (
+        "[groups.g.params]",
+        "[groups.g.protection]\nbackpack = { cancel_all_after_s = 600 }\n[groups.g.params]",
+        "groups.g.protection.backpack.cancel_all_after_s = 600: Backpack does not cancel orders at a set time; leave",
+    ),
+    (
+        "[groups.g.params]",
+        "[groups.g.protection]\nbackpack = { stop_distance = 0.05 }\n[groups.g.params]",
+        "groups.g.protection.backpack.stop_distance = 0.05: it is not documented which way a trigger order fires at Ba",
+    ),
+    (
+        "[groups.g.params]",
+        "[groups.g.protection]\nlighter1 = { cancel_all_after_s = 600, stop_distance = 0.05 }\n[groups.g.params]",
+        "groups.g.protection.lighter1 = {…}: cancel_all_after_s and stop_distance contradict each other: the switch wo",
+    ),
+    (
+        "[groups.g.params]",
+        "[groups.g.protection]\nlighter1 = { cancel_all_after_s = 60 }\n[groups.g.params]",
+        "groups.g.protection.lighter1.cancel_all_after_s = 60: must be greater than or equal to 360; dead-man switch",
+    ),
+    (
+        "[groups.g.params]",
+        "[groups.g.protection]\nlighter1 = { stop_distance = 5 }\n[groups.g.params]",
+        "groups.g.protection.lighter1.stop_distance = 5: must be less than 1; a reduce-only stop rests",
+    ),
+    (
+        "[groups.g.params]",
+        "[groups.g.protection]\nlighter9 = { stop_distance = 0.05 }\n[groups.g.params]",
+        "groups.g.protection.lighter9 = {…}: the group has no such leg; did you mean lighter2?",
+    ),
     # accounts
     ("account_index = 2", "account_index = 1", "accounts.l2.account_index = 1: is the account_index of l1, too; name"),
     ("account_index = 2", "account_index = -2", "accounts.l2.account_index = -2: must be greater than or equal to 0"),

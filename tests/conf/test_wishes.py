@@ -3,6 +3,8 @@
 from decimal import Decimal
 from pathlib import Path
 
+from actors.account.protection import Protection
+from actors.account.spec import AccountSpec
 from actors.group import GroupActorSpec
 from conf.wishes import desired
 from strategies.domain.events import OperatorState
@@ -24,6 +26,16 @@ def test_a_way_out_pushes_as_hard_as_the_strategy_does_when_it_leaves(tmp_path: 
     assert wish.way_out().stream == "flatten/g"
     assert wish.way_out().rivals == ("group/g",)
     assert wish.rivals == ("flatten/g",)
+
+
+def test_each_account_is_told_what_its_own_leg_leaves_at_the_venue(tmp_path: Path):
+    """A leg's protection reaches the account that plays it, and no other one; by default nothing is left anywhere."""
+    text = "[groups.g.protection]\nlighter1 = { stop_distance = 0.05 }\nlighter2 = { cancel_all_after_s = 600 }\n"
+    accounts = desired(read(tmp_path, changed(("[groups.g.params]", f"{text}[groups.g.params]")))).accounts
+    told = {name: AccountSpec.model_validate_json(wish.spec).protection for name, wish in accounts.items()}
+    assert told["l1"] == Protection(stop_distance=Decimal("0.05"))
+    assert told["l2"] == Protection(cancel_all_after_s=600)
+    assert not told["bp"].is_asked_for
 
 
 def test_a_flatten_can_be_configured_with_legs_of_any_name(tmp_path: Path):

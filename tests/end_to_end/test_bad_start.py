@@ -7,6 +7,8 @@ import sqlite3
 
 import pytest
 
+from actors.group_log import SETTINGS, DecidedBy
+from actors.journal.protocol import Entry
 from actors.journal.store import open_store
 from tests.end_to_end.deployment import BACKPACK, LIGHTER, Deployment
 from venues.simulator.testing import simulation
@@ -158,3 +160,28 @@ async def test_a_wrong_key_is_refused_by_the_venue_and_trades_nothing(outside):
     assert status["mode"] == "DISARMED"
     assert sim.exchange_backpack.orders("bp-1", active=None) == []
     assert sim.exchange_lighter.orders("1", active=None) == []
+
+
+async def test_a_leg_that_the_groups_journal_does_not_have_starts_nothing(tmp_path):
+    """A changed leg under the same name: settings, group, leg, journal and remedy are named, exit 2."""
+    deployment = Deployment(tmp_path)
+    store = open_store(f"sqlite:{deployment.state}/journal")
+    journal = await store.open("group/triad-1", await store.claim("group/triad-1", "test"))
+    before = DecidedBy(
+        strategy="liquidation_hedge",
+        params={},
+        limits={},
+        legs={"backpack": "bp-1", "lighter1": "l1a", "lighter2": "another"},
+        instrument_id="ETH-PERP",
+        operator_state="RUN",
+    )
+    await journal.append([Entry(kind=SETTINGS, at=1, body=before.model_dump_json())])
+    await journal.close()
+    await store.close()
+    await deployment.start()
+    assert await deployment.wait(60) == 2, deployment.output
+    assert "Nothing was started." in deployment.output
+    said = " ".join(deployment.output.split())
+    assert "group triad-1 has changed (leg lighter2 was another, is l1b)" in said
+    assert "triad-1.sqlite" in said
+    assert "give the changed group another name" in said

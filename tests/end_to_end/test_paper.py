@@ -40,6 +40,7 @@ async def test_until_done_ends_zero_and_the_exchange_agrees(deployment):
     orders = (await deployment.judge()).orders
     assert all(orders[account] >= 2 for account in ("l1a", "l1b", "l2a", "l2b")), orders
     assert "finished" in deployment.output.lower()
+    assert deployment.state.stat().st_mode & 0o077 == 0, "others of this machine can look into it"
 
 
 def _metrics_of_both(deployment):

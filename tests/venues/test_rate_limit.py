@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.domain.order import Lane
-from venues.rate_limit import LaneBudget
+from venues.errors import RateLimited
+from venues.rate_limit import EXIT_OVERDRAFT_S, EXIT_PACE_S, LaneBudget, named_wait_s
 
 LIMIT = 20
 WINDOW_S = 10.0
@@ -52,12 +53,17 @@ def _in_virtual_time(demand: Demand) -> list[tuple[float, Lane, int, float]]:
 @settings(max_examples=60, deadline=None)
 @given(demands)
 def test_no_window_ever_holds_more_than_the_limit(demand: Demand):
-    """Whatever is asked for, no window is granted more than the limit, and everything is granted in the end."""
+    """Whatever is asked for, no window is granted more than the limit, and everything is granted in the end.
+
+    Only an exit may overdraw, once in `EXIT_OVERDRAFT_S`.
+    """
     granted = _in_virtual_time(demand)
     assert len(granted) == len(demand)
     for start, *_ in granted:
-        inside = [weight for at, _, weight, _ in granted if start <= at < start + WINDOW_S - TIME_SLIP]
-        assert sum(inside) <= LIMIT
+        inside = [(lane, weight) for at, lane, weight, _ in granted if start <= at < start + WINDOW_S - TIME_SLIP]
+        overdrawn = (WINDOW_S / EXIT_OVERDRAFT_S + 1) * max(weight for _, weight in inside)
+        assert sum(weight for _, weight in inside) <= LIMIT + overdrawn
+        assert sum(weight for lane, weight in inside if lane is not Lane.EXIT) <= LIMIT - RESERVES[Lane.EXIT]
 
 
 @settings(max_examples=60, deadline=None)
@@ -100,10 +106,10 @@ async def test_the_most_urgent_waiter_goes_first():
 
 @pytest.mark.looptime
 async def test_a_lighter_request_does_not_pass_a_more_urgent_one():
-    """A heavy exit that waits is not overtaken by a light read that would fit."""
+    """A heavy hedge that waits is not overtaken by a light read that would fit."""
     lanes = LaneBudget(4, 10.0, reserves={})
     lanes.try_acquire(Lane.READ, 2)
-    heavy = asyncio.ensure_future(lanes.acquire(Lane.EXIT, 3))
+    heavy = asyncio.ensure_future(lanes.acquire(Lane.HEDGE, 3))
     await asyncio.sleep(1)
     assert not lanes.try_acquire(Lane.READ, 1)
     await heavy
@@ -111,23 +117,73 @@ async def test_a_lighter_request_does_not_pass_a_more_urgent_one():
 
 
 @pytest.mark.looptime
-async def test_a_penalty_stops_every_lane_and_ends():
-    """After the venue has said 429 nobody sends until the wait is over, and a waiter goes on by itself."""
+async def test_a_penalty_stops_every_lane_but_exits_and_ends():
+    """After a 429 nobody but exits sends until the wait is over, and a waiter goes on by itself."""
     lanes, loop = budget(), asyncio.get_running_loop()
     lanes.penalise(3)
     assert set(lanes.left().values()) == {0}
-    assert not lanes.try_acquire(Lane.EXIT)
-    await lanes.acquire(Lane.EXIT)
+    assert not lanes.try_acquire(Lane.HEDGE)
+    await lanes.acquire(Lane.HEDGE)
     assert 3 <= loop.time() < 3.1
 
 
 @pytest.mark.looptime
+async def test_exits_keep_a_pace_of_their_own_through_a_penalty():
+    """An exit may try once a second however long the venue wants us gone: it is neither shut out nor let loose."""
+    lanes, loop = budget(), asyncio.get_running_loop()
+    lanes.penalise(60)
+    times = []
+    for _ in range(3):
+        await lanes.acquire(Lane.EXIT)
+        times.append(loop.time())
+    assert times == [pytest.approx(moment, abs=0.1) for moment in (EXIT_PACE_S, 2 * EXIT_PACE_S, 3 * EXIT_PACE_S)]
+    await asyncio.sleep(EXIT_PACE_S)
+    assert lanes.left() == {Lane.EXIT: 1.0, Lane.HEDGE: 0.0, Lane.ENTRY: 0.0, Lane.READ: 0.0}
+
+
+@pytest.mark.looptime
 async def test_a_penalty_beyond_reason_is_cut():
-    """A wait that no venue means seriously does not close the way out for longer than a minute."""
+    """A wait that no venue means seriously closes no lane for longer than a minute."""
     lanes, loop = budget(), asyncio.get_running_loop()
     lanes.penalise(86_400)
-    await lanes.acquire(Lane.EXIT)
+    await lanes.acquire(Lane.READ)
     assert loop.time() < 61
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [("7", 7.0), ("86400", 60.0), ("9" * 5_000, 60.0), ("", 2.0), ("-5", 2.0), ("²", 2.0), ("Wed, 21 Oct 2026", 2.0)],
+)
+def test_a_wait_that_a_header_names_is_bounded(header: str, wait_s: float):
+    """Whatever stands in Retry-After, the wait is a number between nothing and a minute."""
+    assert named_wait_s(header, 2.0) == wait_s
+
+
+@pytest.mark.looptime
+async def test_a_write_that_finds_no_room_does_not_stand_before_an_exit():
+    """Only an exit waits for its budget; every other write is told at once and takes nothing."""
+    lanes, loop = budget(), asyncio.get_running_loop()
+    lanes.try_acquire(Lane.EXIT, LIMIT)
+    with pytest.raises(RateLimited):
+        await lanes.acquire_write(Lane.ENTRY)
+    assert loop.time() == 0
+    await lanes.acquire_write(Lane.EXIT)
+    assert EXIT_OVERDRAFT_S <= loop.time() < WINDOW_S
+
+
+@pytest.mark.looptime
+async def test_a_spent_budget_lets_an_exit_through_now_and_then():
+    """What we have counted is not what the venue has: one exit in five seconds tries, and nobody else."""
+    lanes, loop = LaneBudget(LIMIT, 60.0, reserves=RESERVES), asyncio.get_running_loop()
+    lanes.try_acquire(Lane.EXIT, LIMIT)
+    assert set(lanes.left().values()) == {0}
+    times = []
+    for _ in range(3):
+        await lanes.acquire(Lane.EXIT)
+        times.append(loop.time())
+    assert times == [pytest.approx(moment, abs=0.1) for moment in (5, 10, 15)]
+    with pytest.raises(RateLimited):
+        await lanes.acquire_write(Lane.HEDGE)
 
 
 @pytest.mark.looptime

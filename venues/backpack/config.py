@@ -1,6 +1,6 @@
 """What a deployment says about Backpack, and about one account there. Secrets are references only."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
@@ -20,6 +20,11 @@ class BackpackVenueConfig(BaseModel):
     """How to reach Backpack and how long to wait for it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    dead_man_switch: ClassVar[bool] = False
+    """The venue documents no cancel of all orders at a set time."""
+    stop_orders: ClassVar[bool] = False
+    """Trigger orders exist. Which way triggerPrice fires, and whether one that waits is found under its client id, is
+    not documented: the outcome of such an order could not be proven."""
 
     base_url: str = Field(default=REST_URL, description="REST address, without a path; there is no public test network")
     ws_url: str = Field(
@@ -33,10 +38,11 @@ class BackpackVenueConfig(BaseModel):
         default=600, ge=60, description="requests a minute of one account; support names 2000 for all of one address"
     )
     window_ms: int = Field(
-        default=5_000,
+        default=2_000,
         ge=500,
         le=60_000,
-        description="ms a signed request stays valid; short, so that certainty is near",
+        description="ms a signed request stays valid; short, so that certainty about a lost one is near. One that is "
+        "longer on its way is refused, and decided anew",
     )
     clock_skew_s: float = Field(
         default=3.0,

@@ -1,4 +1,4 @@
-"""What observations prove about one write at Backpack. Pure: a table, no waiting, no asking.
+"""What observations prove about one write at Backpack. Pure: two tables, no waiting, no asking.
 
 Backpack has no nonces. What bounds a write is its signature: after X-Timestamp + X-Window the venue refuses it, by its
 own clock. So a write that shows nowhere, looked for after that moment, did nothing and never can.
@@ -7,6 +7,7 @@ own clock. So a write that shows nowhere, looked for after that moment, did noth
 from dataclasses import dataclass
 
 from strategies.domain.ids import Timestamp
+from venues.proof import Rule, verdict_of
 from venues.venue import Certainty, OrderReport, Verdict
 
 
@@ -28,26 +29,55 @@ class OrderEvidence:
     """Rows of the fill history that carry the client id."""
     searched_all: bool
     """The histories were read back to before the write was signed."""
+    streamed: OrderReport | None = None
+    """The last word of the private stream about the order."""
+
+    @property
+    def window_closed(self) -> bool:
+        """Say whether the venue refuses the write by now, by its own clock."""
+        return is_past(self.venue_time, self.expires_at, self.skew_ms)
+
+    @property
+    def order(self) -> OrderReport | None:
+        """Return the venue's word about the order: how it ended weighs more than how it stood."""
+        if self.ended is not None:
+            return self.ended
+        if self.streamed is not None and self.streamed.status.is_terminal:
+            return self.streamed
+        return self.resting or self.streamed
+
+
+ORDER_RULES: tuple[Rule[OrderEvidence], ...] = (
+    Rule("ended", lambda seen: seen.ended is not None, Certainty.EXECUTED, "the order history has it"),
+    Rule("resting", lambda seen: seen.resting is not None, Certainty.EXECUTED, "it rests on the book"),
+    Rule("filled", lambda seen: seen.fills > 0, Certainty.EXECUTED, "the fill history has fills of its client id"),
+    Rule("streamed", lambda seen: seen.streamed is not None, Certainty.EXECUTED, "the private stream has told of it"),
+    Rule(
+        "window-open",
+        lambda seen: not seen.window_closed,
+        Certainty.OPEN,
+        "nowhere to be seen, but its window may still be open",
+    ),
+    Rule(
+        "not-read-to-the-end",
+        lambda seen: not seen.searched_all,
+        Certainty.OPEN,
+        "nowhere to be seen, but the histories are longer than was read",
+    ),
+    Rule(
+        "window-closed",
+        lambda _seen: True,
+        Certainty.DEAD,
+        "neither resting nor in the histories, read after its window closed by the venue's clock",
+        by_absence=True,
+    ),
+)
+"""First match decides; the last row always fits."""
 
 
 def judge_order(evidence: OrderEvidence) -> Verdict:
     """Say what is proven about an order."""
-    if evidence.ended is not None:
-        return Verdict(certainty=Certainty.EXECUTED, proof="the order history has it", order=evidence.ended)
-    if evidence.resting is not None:
-        return Verdict(certainty=Certainty.EXECUTED, proof="it rests on the book", order=evidence.resting)
-    if evidence.fills:
-        return Verdict(certainty=Certainty.EXECUTED, proof=f"{evidence.fills} fill(s) carry its client id")
-    if not is_past(evidence.venue_time, evidence.expires_at, evidence.skew_ms):
-        return Verdict(certainty=Certainty.OPEN, proof="nowhere to be seen, but its window may still be open")
-    if not evidence.searched_all:
-        return Verdict(certainty=Certainty.OPEN, proof="nowhere to be seen, but the histories are longer than was read")
-    return Verdict(
-        certainty=Certainty.DEAD,
-        proof=f"neither resting nor in the histories, read at venue time {evidence.venue_time}, "
-        f"after its window closed at {evidence.expires_at}",
-        by_absence=True,
-    )
+    return verdict_of(ORDER_RULES, evidence, order=evidence.order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +91,27 @@ class CancelEvidence:
     """Orders still on the book that the cancel was to take away."""
 
 
+CANCEL_RULES: tuple[Rule[CancelEvidence], ...] = (
+    Rule(
+        "nothing-rests",
+        lambda seen: seen.resting == 0,
+        Certainty.EXECUTED,
+        "nothing rests any more that it was to cancel",
+    ),
+    Rule(
+        "still-resting",
+        lambda seen: is_past(seen.venue_time, seen.expires_at, seen.skew_ms),
+        Certainty.DEAD,
+        "what it was to cancel still rests after its window closed",
+    ),
+    Rule("cancel-open", lambda _seen: True, Certainty.OPEN, "what it was to cancel rests, its window may be open"),
+)
+"""A cancel is judged by its aim, for it leaves no trace of its own. First match decides; the last row always fits."""
+
+
 def judge_cancel(evidence: CancelEvidence) -> Verdict:
-    """Say what is proven about a cancel: it is judged by its aim, for it leaves no trace of its own."""
-    if not evidence.resting:
-        return Verdict(certainty=Certainty.EXECUTED, proof="nothing rests any more that it was to cancel")
-    if is_past(evidence.venue_time, evidence.expires_at, evidence.skew_ms):
-        return Verdict(
-            certainty=Certainty.DEAD, proof=f"{evidence.resting} order(s) still rest after its window closed"
-        )
-    return Verdict(certainty=Certainty.OPEN, proof=f"{evidence.resting} order(s) still rest, its window may be open")
+    """Say what is proven about a cancel."""
+    return verdict_of(CANCEL_RULES, evidence)
 
 
 def is_past(venue_time: Timestamp | None, expires_at: Timestamp, skew_ms: int) -> bool:

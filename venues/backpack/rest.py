@@ -14,7 +14,7 @@ from venues.backpack.config import BackpackVenueConfig
 from venues.backpack.signing import KEY_HEADER, SIGNATURE_HEADER, Fields, Signer, as_text
 from venues.errors import Malformed, OutcomeUnknown, RateLimited, Rejected, Unreachable
 from venues.http import Answer, HttpClient, Json, parse_json
-from venues.rate_limit import LaneBudget
+from venues.rate_limit import LaneBudget, named_wait_s
 from venues.venue import Now
 
 _READ_CONNECTIONS: Final = 4
@@ -145,19 +145,22 @@ class BackpackRest:
 
     # --- clock ---------------------------------------------------------------------------------------------------
 
-    async def measure_clock(self) -> None:
-        """Compare clocks, on a connection for writes, which this keeps warm. Raises as a read."""
+    async def measure_clock(self, lane: Lane = Lane.READ) -> None:
+        """Compare clocks, on a connection for writes, which this keeps warm; on the lane of the write that needs it.
+
+        Raises as a read.
+        """
         before = self._now()
-        at = await self._server_time(self._writes)
+        at = await self._server_time(self._writes, lane)
         after = self._now()
         self._offset_ms = at - (before + after) // 2
 
     async def server_time(self) -> Timestamp:
         """Ask the venue's clock. Raises as a read."""
-        return await self._server_time(self._reads)
+        return await self._server_time(self._reads, Lane.READ)
 
-    async def _server_time(self, http: HttpClient) -> Timestamp:
-        await self.budget.acquire(Lane.READ)
+    async def _server_time(self, http: HttpClient, lane: Lane) -> Timestamp:
+        await self.budget.acquire(lane)
         answer = await http.read("GET", "/api/v1/time")
         self._check_read("GET /api/v1/time", answer)
         return parse.server_time(answer.text)
@@ -272,10 +275,9 @@ class BackpackRest:
 
     def _rate_limited(self, what: str, answer: Answer) -> RateLimited:
         self.rate_limited += 1
-        named = answer.headers.get("retry-after", "")
-        wait_s = int(named) if named.isascii() and named.isdigit() else self._config.rate_pause_s
+        wait_s = named_wait_s(answer.headers.get("retry-after", ""), self._config.rate_pause_s)
         self.budget.penalise(wait_s)
-        return RateLimited(f"{what}: {answer.text[:_SHOWN_CHARS]}", float(wait_s))
+        return RateLimited(f"{what}: {answer.text[:_SHOWN_CHARS]}", wait_s)
 
     def doubt_clock(self, message: str) -> None:
         """Call for a comparison of clocks when a refusal names the time."""

@@ -33,7 +33,7 @@ _POSITIONS: Final = "account.positionUpdate"
 _BOOK: Final = "bookTicker"
 _MARK: Final = "markPrice"
 _REMEMBERED: Final = 4_096
-"""Client ids remembered as heard: far more than can be in flight."""
+"""Orders remembered as heard: far more than can be in flight."""
 
 
 class BackpackStream:
@@ -68,11 +68,12 @@ class BackpackStream:
         self._on_refused = on_refused
         self._feed = feed
         self._echo_s = config.echo_s
+        self._deaf_after_s = config.market_stale_s
         self._quotes: dict[InstrumentId, Quote] = {}
         self._made_at: dict[str, Timestamp] = {}
         """Per stream, the venue's time of the latest event."""
         self._awaited: dict[ClientOrderId, float] = {}
-        self._heard: OrderedDict[ClientOrderId, None] = OrderedDict()
+        self._heard: OrderedDict[ClientOrderId, OrderReport] = OrderedDict()
         self._up_epoch = 0
         bounds = {f"{kind}.{symbol}": config.market_stale_s for symbol in instruments for kind in (_BOOK, _MARK)}
         self._ages = ChannelAges(bounds)
@@ -136,10 +137,22 @@ class BackpackStream:
         self._quotes[instrument_id] = fetched
         return fetched
 
+    def heard(self, client_order_id: ClientOrderId) -> OrderReport | None:
+        """Return the private stream's last word about an order of ours; None = it has not spoken of it."""
+        return self._heard.get(client_order_id)
+
     @property
     def in_force(self) -> int:
         """Return the number of the connection whose subscriptions are proven to be in force; 0 = none now."""
         return self._up_epoch if self._socket.is_open and self._up_epoch == self._socket.epoch else 0
+
+    @property
+    def deaf(self) -> str:
+        """Say why the private streams cannot be relied on now; empty = they can."""
+        if not self.in_force:
+            return "the private stream is not proven to be in force"
+        owed = self.ages()[ACCOUNT_CHANNEL]
+        return f"the private stream has been silent for {owed:.0f} s" if owed > self._deaf_after_s else ""
 
     def expect(self, client_order_id: ClientOrderId, since: int) -> None:
         """Note that an answer has confirmed an order: the private stream must speak of it, too.
@@ -214,7 +227,7 @@ class BackpackStream:
         if order is None:
             return
         self._awaited.pop(order, None)
-        self._heard[order] = None
+        self._heard[order] = report
         if len(self._heard) > _REMEMBERED:
             self._heard.popitem(last=False)
 

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -82,6 +83,8 @@ class BackpackVenue:
             clock_skew_s=self._config.clock_skew_s,
             pipeline_depth=self._config.pipeline_depth,
             leverage_scope=LeverageScope.ACCOUNT,
+            dead_man_switch=self._config.dead_man_switch,
+            stop_orders=self._config.stop_orders,
         )
 
     # --- opening and closing -------------------------------------------------------------------------------------
@@ -110,7 +113,7 @@ class BackpackVenue:
                 on_refused=self._rest.doubt_clock,
                 feed=self._feed,
             )
-            self._start(self._watch()).add_done_callback(_report_death)
+            self._start(self._watch())
         await self._stream.start()
 
     async def close(self) -> None:
@@ -139,6 +142,7 @@ class BackpackVenue:
             stream_ages_s=self._stream.ages() if self._stream is not None else {},
             clock_offset_s=None if offset is None else offset / _MS,
             budget_left=self._rest.budget.left(),
+            deaf=self._stream.deaf if self._stream is not None else "not open",
             reconnects=self._stream.reconnects if self._stream is not None else 0,
             rate_limited=self._rest.rate_limited,
         )
@@ -151,10 +155,10 @@ class BackpackVenue:
     def discard(self, write: PreparedWrite) -> None:
         """Give nothing back: a signature that is not sent has used nothing up."""
 
-    async def resync(self) -> None:
+    async def resync(self, lane: Lane = Lane.READ) -> None:
         """Compare clocks when they are in doubt: the time is all that a Backpack signature depends on."""
         if self._clock_due_at <= asyncio.get_running_loop().time():
-            await self._measure_clock()
+            await self._measure_clock(lane)
 
     async def prepare_order(self, request: OrderRequest, client_order_id: ClientOrderId) -> PreparedWrite:
         """Sign an order. A MARKET order becomes a LIMIT order at its worst price, see NOTES.md."""
@@ -207,11 +211,19 @@ class BackpackVenue:
         fields = {"leverageLimit": plain(leverage)}
         return self._prepared(WriteKind.LEVERAGE, rest.ACCOUNT_UPDATE, fields, Lane.ENTRY, instrument_id)
 
+    async def prepare_switch(self, instrument_id: InstrumentId, due_at: Timestamp | None, lane: Lane) -> PreparedWrite:
+        """Refuse: there is no scheduled cancel here."""
+        raise Rejected("UNSUPPORTED", f"Backpack cancels nothing at a set time ({instrument_id}, {due_at}, {lane})")
+
+    async def prepare_fence(self, write: WriteIdentity, due_at: Timestamp | None, lane: Lane) -> PreparedWrite | None:
+        """Refuse: there are no nonces here; a write's window closes by itself, and soon."""
+        raise Rejected("UNSUPPORTED", f"Backpack has no nonces to fence ({write.kind}, {due_at}, {lane})")
+
     async def transmit(self, write: PreparedWrite) -> "asyncio.Future[Ack]":
         """Start the request; return the answer to come. The next write starts when this one has got its connection."""
         if self._closed:
             raise Unreachable("closed: nothing is sent any more")
-        await self._rest.budget.acquire(write.lane)
+        await self._rest.budget.acquire_write(write.lane)
         before, departed = self._departed, asyncio.Event()
         self._departed = departed
         return self._start(self._deliver(write, before, departed))
@@ -254,10 +266,12 @@ class BackpackVenue:
             case WriteKind.ORDER:
                 if write.client_order_id is None:
                     raise ValueError("the identity of an order has a client id")
-                return judge_order(await self._look.order_evidence(write, write.client_order_id))
+                streamed = self._stream.heard(write.client_order_id) if self._stream is not None else None
+                evidence = await self._look.order_evidence(write, write.client_order_id)
+                return judge_order(replace(evidence, streamed=streamed))
             case WriteKind.CANCEL | WriteKind.CANCEL_ALL:
                 return judge_cancel(await self._look.cancel_evidence(write))
-            case WriteKind.LEVERAGE:
+            case WriteKind.LEVERAGE | WriteKind.SWITCH:
                 proof = "a leverage leaves no trace of who set it: read the balance"
                 return Verdict(certainty=Certainty.OPEN, proof=proof)
 
@@ -333,23 +347,35 @@ class BackpackVenue:
     def _doubt_clock(self) -> None:
         self._clock_due_at = 0.0
 
-    async def _measure_clock(self) -> None:
-        await self._rest.measure_clock()
+    async def _measure_clock(self, lane: Lane = Lane.READ) -> None:
+        await self._rest.measure_clock(lane)
         self._clock_due_at = asyncio.get_running_loop().time() + self._config.clock_check_s
 
     async def _watch(self) -> None:
-        """Keep the clock offset fresh and the private stream honest, until closed."""
+        """Keep the clock offset fresh and the private stream honest, until closed.
+
+        Nothing ends it but the end: a watch that died would leave a silent stream unnoticed, and the account trading.
+        """
         self._clock_due_at = asyncio.get_running_loop().time() + self._config.clock_check_s
         while True:
             await asyncio.sleep(_WATCH_S)
-            if self._stream is not None:
-                self._stream.judge_silence()
-            if self._clock_due_at <= asyncio.get_running_loop().time():
-                try:
-                    await self._measure_clock()
-                except VenueError as error:
-                    _LOG.info("clock not measured: %s", error)
-                    self._clock_due_at = asyncio.get_running_loop().time() + self._config.reconnect_first_s
+            try:
+                await self._watch_once()
+            except VenueError as error:
+                _LOG.info("clock not measured: %s", error)
+                self._clock_due_at = asyncio.get_running_loop().time() + self._config.reconnect_first_s
+            except Exception as error:  # noqa: BLE001 - a watch that ends in silence is worse than one that goes on
+                # A mistake of ours, told aloud. What it may have hidden is fetched: the stream starts over.
+                _LOG.exception("the watch over clock and streams met what it did not expect, and goes on")
+                self._clock_due_at = asyncio.get_running_loop().time() + self._config.clock_check_s
+                if self._stream is not None:
+                    self._stream.reconnect(f"the watch failed: {error.__class__.__name__}")
+
+    async def _watch_once(self) -> None:
+        if self._stream is not None:
+            self._stream.judge_silence()
+        if self._clock_due_at <= asyncio.get_running_loop().time():
+            await self._measure_clock()
 
     def _overflow(self, dropped: int) -> VenueEvent:
         return StreamGap(
@@ -364,13 +390,10 @@ class BackpackVenue:
         return task
 
 
-def _report_death(task: asyncio.Task[object]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        _LOG.error("the watch over clock and streams died", exc_info=task.exception())
-
-
 def _check_order(request: OrderRequest, client_order_id: ClientOrderId, instrument: Instrument) -> None:
     """Refuse what this venue cannot express."""
+    if request.trigger_price is not None:
+        raise Rejected("UNSUPPORTED", "the outcome of a trigger order cannot be proven at Backpack (see config.py)")
     if not 0 < client_order_id < 1 << CLIENT_ID_BITS:
         raise Rejected("CLIENT_ID", f"{client_order_id} does not fit {CLIENT_ID_BITS} bits")
     if not is_multiple(request.quantity, instrument.lot):

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from venues.errors import Malformed, OutcomeUnknown, RateLimited, Rejected, Unreachable
+from venues.rate_limit import named_wait_s
 
 CODE_OK = 200
 INVALID_NONCE = 21104
@@ -39,9 +40,14 @@ def words_of(body: Mapping[str, Any]) -> str:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:
-    """Return how long a refusal for coming too often asks to wait, seconds."""
-    text = headers.get("retry-after", "")
-    return float(text) if text.isdigit() else _RETRY_AFTER_S
+    """Return how long a refusal for coming too often asks to wait, seconds, at most a minute."""
+    return named_wait_s(headers.get("retry-after", ""), _RETRY_AFTER_S)
+
+
+def quota_of(body: object) -> int | None:
+    """Return the volume quota that an answer to a write states; None when it states none."""
+    left = body.get("volume_quota_remaining") if isinstance(body, Mapping) else None
+    return left if isinstance(left, int) and not isinstance(left, bool) and left >= 0 else None
 
 
 def judge_read(status: int, body: Any, *, wait_s: float = _RETRY_AFTER_S) -> Mapping[str, Any]:

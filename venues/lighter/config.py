@@ -1,7 +1,7 @@
 """What a deployment says about Lighter, and about one account there. Secrets are references only."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
@@ -41,6 +41,8 @@ class LighterVenueConfig(BaseModel):
     """How to reach Lighter and how long to wait for it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    dead_man_switch: ClassVar[bool] = True
+    stop_orders: ClassVar[bool] = True
 
     base_url: str = Field(default=MAINNET_URL, description="REST address, without a path")
     ws_url: str = Field(default="", description="WebSocket address; empty = `base_url` with ws(s) and /stream")

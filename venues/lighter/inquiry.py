@@ -1,7 +1,7 @@
 """Asking what became of things: one write, one order, all fills since a moment."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from strategies.domain.ids import ClientOrderId, InstrumentId, Timestamp
@@ -35,9 +35,10 @@ class Inquiry:
         key: int,
         markets: Mapping[int, InstrumentId],
         *,
+        taken_by: Callable[[int, int], str | None],
         now: Now,
     ) -> None:
-        """Keep the parts; does no I/O."""
+        """Keep the parts; does no I/O. `taken_by` names the hash that the venue took under a key's doubtful nonce."""
         self._config = config
         self._rest = rest
         self._stream = stream
@@ -45,6 +46,7 @@ class Inquiry:
         self._key = key
         self._markets = dict(markets)
         self._index = {instrument_id: market for market, instrument_id in markets.items()}
+        self._taken_by = taken_by
         self._now = now
         self._passed_at: dict[tuple[int, int], Timestamp] = {}
 
@@ -58,7 +60,7 @@ class Inquiry:
             Unreachable | Malformed | RateLimited: nothing could be seen.
         """
         seen = self._from_stream(write)
-        if seen.order_known:
+        if seen.order_known or seen.fenced:
             return self._forget_if_proven(write, judge(seen))
         next_nonce = await self._next_nonce(write)
         tx, order, fills = await asyncio.gather(
@@ -124,7 +126,15 @@ class Inquiry:
             lookup_lag_s=self._config.lookup_lag_s,
             order=order,
             filled=filled,
+            clock_offset_s=self._stream.clock_offset_least_s,
+            nonce_fence=self._config.nonce_fence,
+            nonce_taken_by=self._holder_of(write),
         )
+
+    def _holder_of(self, write: WriteIdentity) -> str | None:
+        if write.api_key_index is None or write.nonce is None:
+            return None
+        return self._taken_by(write.api_key_index, write.nonce)
 
     async def _next_nonce(self, write: WriteIdentity) -> int | None:
         if write.api_key_index is None or write.nonce is None:

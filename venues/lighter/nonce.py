@@ -54,6 +54,11 @@ class KeyNonces:
         return self._next is not None
 
     @property
+    def next(self) -> int | None:
+        """Return the nonce that `allocate` would hand out; None = the venue has to be asked first."""
+        return self._next
+
+    @property
     def drained(self) -> bool:
         """Say whether every nonce that was sent has been settled or is in doubt: no answer is awaited."""
         return NonceState.SENT not in self._open.values()
@@ -67,6 +72,11 @@ class KeyNonces:
     def floor(self) -> int:
         """Return the lowest nonce that is not known to be used up."""
         return self._floor
+
+    @property
+    def explained(self) -> int | None:
+        """Return the nonce below which every use is ours, or has been told; None = the venue has not been asked."""
+        return self._explained
 
     def allocate(self) -> int:
         """Hand out the next nonce.

@@ -8,12 +8,12 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from venues.errors import Malformed, OutcomeUnknown, Unreachable, VenueError
 from venues.http import parse_json
-from venues.lighter.answers import judge_write
+from venues.lighter.answers import judge_write, quota_of
 from venues.lighter.background import Background
 from venues.lighter.config import LighterVenueConfig
 from venues.lighter.rest import LighterRest
@@ -69,9 +69,10 @@ class _Sent:
 class WebSocketLine:
     """Transactions over a WebSocket of their own: their order is the order of the frames."""
 
-    def __init__(self, config: LighterVenueConfig, jitter: random.Random) -> None:
-        """Keep the settings; does no I/O."""
+    def __init__(self, config: LighterVenueConfig, jitter: random.Random, *, on_quota: Callable[[int], None]) -> None:
+        """Keep the settings; does no I/O. `on_quota` is told the volume quota that an answer states."""
         self._config = config
+        self._on_quota = on_quota
         self._sent: dict[str, _Sent] = {}
         self._last_id = 0
         self._leaving = False
@@ -173,6 +174,9 @@ class WebSocketLine:
         except VenueError as outcome:
             self._settle(number, outcome)
         else:
+            quota = quota_of(frame)
+            if quota is not None:
+                self._on_quota(quota)
             self._settle(number, None)
 
     def _number_of(self, frame: Mapping[str, Any]) -> str | None:

@@ -103,6 +103,11 @@ class TxRecord(NamedTuple):
     error: str
 
 
+def flat(at: Timestamp) -> ReportedPosition:
+    """Return the statement that nothing is held, made by a complete answer without a row."""
+    return ReportedPosition(quantity=ZERO, entry_price=ZERO, at=at)
+
+
 class AccountStatement(NamedTuple):
     """An account as the venue states it; markets by index. A market without a row was never traded: flat."""
 
@@ -115,7 +120,7 @@ class AccountStatement(NamedTuple):
 
     def position(self, market_index: int, at: Timestamp) -> ReportedPosition:
         """Return the position in one market; no row in a complete statement is a positive statement of flat."""
-        return self.positions.get(market_index) or ReportedPosition(quantity=ZERO, entry_price=ZERO, at=at)
+        return self.positions.get(market_index) or flat(at)
 
     def balance(self, market_index: int, at: Timestamp) -> Balance:
         """Return money and margin. The venue has no word for being liquidated: equity below maintenance says it."""

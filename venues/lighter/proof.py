@@ -1,10 +1,10 @@
 """What proves that a write happened, or never can. A pure table; the first row that fits decides."""
 
-from collections.abc import Callable
 from enum import IntEnum
 from typing import NamedTuple
 
 from strategies.domain.ids import Timestamp
+from venues.proof import Rule, verdict_of
 from venues.venue import Certainty, OrderReport, Verdict, WriteIdentity, WriteKind
 
 _MS_PER_S = 1000
@@ -44,6 +44,12 @@ class Observations(NamedTuple):
     tx_error: str = ""
     next_nonce: int | None = None
     nonce_passed_for_s: float = 0.0
+    clock_offset_s: float | None = None
+    """The venue's clock minus ours, at the least; None = never measured, and then no time proves anything."""
+    nonce_fence: bool = False
+    """The venue is trusted to execute one transaction of a nonce at most, whichever it acknowledges."""
+    nonce_taken_by: str | None = None
+    """Hash of the transaction of ours, with the same key and nonce, that the venue has acknowledged."""
 
     @property
     def places_order(self) -> bool:
@@ -68,20 +74,19 @@ class Observations(NamedTuple):
 
     @property
     def expired(self) -> bool:
-        """Say whether the venue refuses to execute the write by now, by any clock."""
-        return self.now > self.write.expires_at + self.clock_skew_s * _MS_PER_S
+        """Say whether the venue refuses to execute the write by now, by its own clock, with the allowance."""
+        if self.clock_offset_s is None:
+            return False
+        return self.now + self.clock_offset_s * _MS_PER_S > self.write.expires_at + self.clock_skew_s * _MS_PER_S
+
+    @property
+    def fenced(self) -> bool:
+        """Say whether another transaction of ours is known to have taken this write's nonce."""
+        taken = self.nonce_taken_by is not None and self.nonce_taken_by != self.write.tx_hash
+        return self.nonce_fence and taken
 
 
-class Rule(NamedTuple):
-    """One row of the table."""
-
-    name: str
-    applies: Callable[[Observations], bool]
-    certainty: Certainty
-    proof: str
-
-
-RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule[Observations], ...] = (
     Rule(
         "order-known",
         lambda seen: seen.order_known,
@@ -107,6 +112,12 @@ RULES: tuple[Rule, ...] = (
         "the venue lists the transaction as executed",
     ),
     Rule(
+        "nonce-fenced",
+        lambda seen: seen.fenced,
+        Certainty.DEAD,
+        "the venue has acknowledged another transaction of ours with the same nonce",
+    ),
+    Rule(
         "tx-pending",
         lambda seen: seen.tx is TxStatus.PENDING,
         Certainty.OPEN,
@@ -117,6 +128,7 @@ RULES: tuple[Rule, ...] = (
         lambda seen: seen.shows_nowhere and seen.nonce_passed and seen.nonce_passed_for_s >= seen.lookup_lag_s,
         Certainty.DEAD,
         "neither hash nor order nor fill is known, and the venue has gone past its nonce: another transaction took it",
+        by_absence=True,
     ),
     Rule(
         "nonce-taken-just-now",
@@ -129,6 +141,7 @@ RULES: tuple[Rule, ...] = (
         lambda seen: seen.shows_nowhere and seen.expired,
         Certainty.DEAD,
         "neither hash nor order nor fill is known, and the transaction expired, with room for clock skew",
+        by_absence=True,
     ),
     Rule(
         "nothing-proven",
@@ -139,17 +152,7 @@ RULES: tuple[Rule, ...] = (
 )
 """First match decides; the last row always fits."""
 
-_BY_ABSENCE = frozenset({"nonce-taken", "expired"})
-"""Rows that rest on the venue not knowing the write."""
-
 
 def judge(seen: Observations) -> Verdict:
     """Return what the observations prove."""
-    rule = next(row for row in RULES if row.applies(seen))
-    detail = f" ({seen.tx_error})" if seen.tx_error and rule.certainty is Certainty.DEAD else ""
-    return Verdict(
-        certainty=rule.certainty,
-        proof=f"{rule.name}: {rule.proof}{detail}",
-        order=seen.order,
-        by_absence=rule.name in _BY_ABSENCE,
-    )
+    return verdict_of(RULES, seen, order=seen.order, detail=seen.tx_error)

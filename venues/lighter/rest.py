@@ -9,7 +9,7 @@ from strategies.domain.ids import ClientOrderId
 from strategies.domain.order import Lane
 from venues.errors import Malformed, RateLimited, Rejected
 from venues.http import Answer, HttpClient, parse_json
-from venues.lighter.answers import INVALID_AUTH, TX_NOT_FOUND, judge_read, judge_write, retry_after_s
+from venues.lighter.answers import INVALID_AUTH, TX_NOT_FOUND, judge_read, judge_write, quota_of, retry_after_s
 from venues.lighter.budget import Budget
 from venues.lighter.tokens import AuthTokens
 
@@ -45,8 +45,8 @@ class LighterRest:
         return await self._get("/api/v1/orderBookOrders", [("market_id", str(market_index)), ("limit", "1")])
 
     async def account(self) -> Mapping[str, Any]:
-        """Ask for money, margin and positions."""
-        return await self._get("/api/v1/account", [("by", "index"), ("value", str(self._account))])
+        """Ask for money, margin and positions; its budget has been paid by the caller."""
+        return await self._get("/api/v1/account", [("by", "index"), ("value", str(self._account))], lane=None)
 
     async def next_nonce(self, key: int, lane: Lane) -> Mapping[str, Any]:
         """Ask which nonce comes next, on the lane of the write that needs it."""
@@ -93,10 +93,14 @@ class LighterRest:
         """
         form = urlencode({"tx_type": str(tx_type), "tx_info": tx_info})
         answer = await self._http.write("POST", "/api/v1/sendTx", headers=_FORM, body=form)
-        judge_write(answer.status, _body(answer), wait_s=retry_after_s(answer.headers))
+        body = _body(answer)
+        judge_write(answer.status, body, wait_s=retry_after_s(answer.headers))
+        quota = quota_of(body)
+        if quota is not None:
+            self._budget.quota.state(quota)
 
     async def _get(
-        self, path: str, query: Sequence[tuple[str, str]], *, key: int | None = None, lane: Lane = Lane.READ
+        self, path: str, query: Sequence[tuple[str, str]], *, key: int | None = None, lane: Lane | None = Lane.READ
     ) -> Mapping[str, Any]:
         try:
             return await self._get_once(path, query, key, lane)
@@ -108,9 +112,10 @@ class LighterRest:
             return await self._get_once(path, query, key, lane)
 
     async def _get_once(
-        self, path: str, query: Sequence[tuple[str, str]], key: int | None, lane: Lane
+        self, path: str, query: Sequence[tuple[str, str]], key: int | None, lane: Lane | None
     ) -> Mapping[str, Any]:
-        await self._budget.read(path, lane)
+        if lane is not None:
+            await self._budget.read(path, lane)
         headers = {} if key is None else {"Authorization": self._tokens.token(key)}
         answer = await self._http.read("GET", path, query=query, headers=headers)
         try:

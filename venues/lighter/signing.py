@@ -26,11 +26,13 @@ _MAX_UINT32 = 2**32 - 1
 _MAX_UINT48 = 2**48 - 1
 _MAX_NONCE = 2**47 - 1
 _KEY_HEX_DIGITS = 80
-_LIMIT, _MARKET = 0, 1
+_LIMIT, _MARKET, _STOP_LOSS = 0, 1, 2
 _IOC, _GTT, _POST_ONLY = 0, 1, 2
 _NO_EXPIRY = 0
 _EXPIRE_IN_28_DAYS = -1
-_CANCEL_NOW = 0
+_CANCEL_NOW, _CANCEL_AT, _CANCEL_NEVER = 0, 1, 2
+_NO_MARKET = 255
+"""The market attribute's word for none: a scheduled cancel takes no market."""
 _CROSS_MARGIN = 0
 _STRICT_NONCE = 0
 _WHOLE_MARGIN = Decimal(10_000)
@@ -115,7 +117,7 @@ class Signer:
             "Type": kind,
             "TimeInForce": in_force,
             "ReduceOnly": int(request.reduce_only),
-            "TriggerPrice": 0,
+            "TriggerPrice": 0 if request.trigger_price is None else scale.price_units(request.trigger_price),
         }
         if expiry == _NO_EXPIRY:
             expected["OrderExpiry"] = _NO_EXPIRY
@@ -136,6 +138,12 @@ class Signer:
         return self._sign(
             "SignCancelAllOrders", TX_CANCEL_ALL, values, expected, key=key, nonce=nonce, attributes=attributes
         )
+
+    def switch(self, due_at: Timestamp | None, *, key: int, nonce: int) -> SignedWrite:
+        """Sign the setting of the dead-man switch, or with None its taking back. Raises Rejected as `order`."""
+        expected = {"TimeInForce": _CANCEL_NEVER if due_at is None else _CANCEL_AT, "Time": due_at or 0}
+        values = (*expected.values(), _NO_MARKET, _STRICT_NONCE)
+        return self._sign("SignCancelAllOrders", TX_CANCEL_ALL, values, expected, key=key, nonce=nonce)
 
     def leverage(self, scale: MarketScale, leverage: Decimal, *, key: int, nonce: int) -> SignedWrite:
         """Sign a change of leverage (cross margin). Rounded so that it is never higher than asked.
@@ -206,6 +214,8 @@ def _style(request: OrderRequest) -> tuple[int, int, int]:
     """Return type, time in force and expiry of an order in the venue's numbers."""
     if request.time_in_force is TimeInForce.FOK:
         raise Rejected("unsupported", "Lighter has no fill-or-kill orders")
+    if request.trigger_price is not None:
+        return _STOP_LOSS, _IOC, _EXPIRE_IN_28_DAYS
     kind = _MARKET if request.order_type is OrderType.MARKET else _LIMIT
     if request.time_in_force is TimeInForce.IOC:
         return kind, _IOC, _NO_EXPIRY

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from strategies.domain.account import ReportedPosition
 from strategies.domain.ids import InstrumentId, Timestamp
 from strategies.domain.quote import Quote
 from venues.errors import Malformed, OutcomeUnknown, Unreachable
@@ -35,6 +36,9 @@ _ALREADY_SUBSCRIBED: Final = 30003
 _NOT_SUBSCRIBED: Final = 30002
 _OFFSETS_KEPT: Final = 50
 _MS_PER_S: Final = 1000
+
+Asker = asyncio.Future[Mapping[int, ReportedPosition]]
+"""Somebody who waits for a snapshot of positions."""
 
 
 class LighterStream:
@@ -67,6 +71,8 @@ class LighterStream:
         self._private = tuple(f"account_all_{what}/{account_index}" for what in ("orders", "trades", "positions"))
         self._public = tuple(f"{what}/{market}" for market in markets for what in ("order_book", "market_stats"))
         self._owed: set[str] = set()
+        self._awaited_snapshots: deque[Asker | None] = deque()
+        """Who waits for each snapshot of positions that is on its way, in order; None = nobody."""
         self._asked_again: set[str] = set()
         self._subscribed_at: dict[str, float] = {}
         self._offsets_ms: deque[int] = deque(maxlen=_OFFSETS_KEPT)
@@ -95,13 +101,49 @@ class LighterStream:
         """Return how far the venue's clock is ahead of ours; the least delayed frame knows best."""
         return max(self._offsets_ms) / _MS_PER_S if self._offsets_ms else None
 
+    @property
+    def clock_offset_least_s(self) -> float | None:
+        """Return the least of the lately measured offsets: whoever calls a write expired must not be early."""
+        return min(self._offsets_ms) / _MS_PER_S if self._offsets_ms else None
+
     def ages_s(self) -> dict[str, float]:
         """Return seconds since each channel's content was last confirmed."""
         return self._ages.ages()
 
+    @property
+    def deaf(self) -> str:
+        """Say why the account's channels cannot be relied on now; empty = they can."""
+        if not self._stream.is_open:
+            return "the stream is down"
+        if self._owed:
+            return f"the stream has not shown {', '.join(sorted(self._owed))} since it was opened"
+        ages = self._ages.ages()
+        silent = [
+            name for name in self._private if ages[name] > self._soft_bound(name) + self._config.confirm_timeout_s
+        ]
+        return f"the stream is silent about {', '.join(silent)}" if silent else ""
+
     def quote(self, market_index: int) -> Quote | None:
         """Return the market as last shown, or None before the first book of this connection."""
         return self._quotes.get(market_index)
+
+    async def positions(self, timeout_s: float) -> Mapping[int, ReportedPosition]:
+        """Ask for all positions over the socket, which costs nothing of the request budget. A market not named is flat.
+
+        Raises:
+            Unreachable: the stream is down, or no snapshot came in time.
+        """
+        if not self._stream.is_open:
+            raise Unreachable("the stream is down")
+        answer: Asker = asyncio.get_running_loop().create_future()
+        self._asked_again.add(self._positions_channel)
+        # The snapshots of earlier subscriptions come first; they were made before we asked.
+        await self._subscribe_again(self._positions_channel, answer)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except TimeoutError as error:
+            raise Unreachable(f"no positions over the stream within {timeout_s:g} s") from error
 
     async def start(self) -> None:
         """Connect and subscribe. Raises Unreachable."""
@@ -119,6 +161,10 @@ class LighterStream:
     def _channels(self) -> tuple[str, ...]:
         return (*self._private, *self._public)
 
+    @property
+    def _positions_channel(self) -> str:
+        return f"account_all_positions/{self._account}"
+
     def _soft_bound(self, channel: str) -> float:
         return self._config.private_confirm_s if channel in self._private else self._config.market_stale_s
 
@@ -126,6 +172,7 @@ class LighterStream:
 
     async def _on_open(self, epoch: int) -> None:
         self._owed = set(self._private)
+        self._awaited_snapshots.clear()
         self._asked_again.clear()
         self.trades.begin()
         self._pinged_at = asyncio.get_running_loop().time()
@@ -136,19 +183,21 @@ class LighterStream:
         if not self._closing:
             self._put(StreamGap(channel=PRIVATE, at=self._now(), reason=reason))
 
-    async def _subscribe(self, channel: str, epoch: int | None = None) -> None:
+    async def _subscribe(self, channel: str, epoch: int | None = None, asker: Asker | None = None) -> None:
         frame = {"type": "subscribe", "channel": channel}
         if channel in self._private:
             frame["auth"] = self._tokens.token(self._key)
         self._subscribed_at[channel] = asyncio.get_running_loop().time()
+        if channel == self._positions_channel:
+            self._awaited_snapshots.append(asker)
         await self._stream.send(json.dumps(frame), epoch=epoch)
 
-    async def _subscribe_again(self, channel: str) -> None:
+    async def _subscribe_again(self, channel: str, asker: Asker | None = None) -> None:
         """Ask for a new snapshot: subscribing is the one question that a channel answers."""
         epoch = self._stream.epoch
         await self._say(json.dumps({"type": "unsubscribe", "channel": channel}), epoch)
         try:
-            await self._subscribe(channel, epoch)
+            await self._subscribe(channel, epoch, asker)
         except (Unreachable, OutcomeUnknown):
             return  # the connection is gone, and its end is told by `_on_close`
 
@@ -215,6 +264,7 @@ class LighterStream:
         channel = field(frame, "channel", str).replace(":", "/")
         if channel not in self._channels:
             return
+        self._note_clock(frame)
         name, _, number = channel.partition("/")
         match name:
             case "account_all_orders":
@@ -230,7 +280,6 @@ class LighterStream:
                 self._on_stats(frame)
         self._ages.heard(channel)
         self._asked_again.discard(channel)
-        self._note_clock(frame)
         if channel in self._owed:
             if snapshot:
                 self._owed.discard(channel)
@@ -257,6 +306,15 @@ class LighterStream:
         positions = parse_positions(field(frame, "positions", dict), at)
         for report in fold_positions(positions, self._markets, at, snapshot=snapshot):
             self._put(report)
+        if snapshot:
+            self._answer_positions(positions)
+
+    def _answer_positions(self, positions: Mapping[int, ReportedPosition]) -> None:
+        """Give a snapshot to the one whose subscription brought it: snapshots come in the order of subscriptions."""
+        if self._awaited_snapshots:
+            answer = self._awaited_snapshots.popleft()
+            if answer is not None and not answer.done():
+                answer.set_result(positions)
 
     def _on_book(self, market: int, frame: Mapping[str, Any], *, snapshot: bool) -> bool:
         """Show the market; False = a frame is missing, and a new snapshot has been asked for."""
@@ -275,7 +333,7 @@ class LighterStream:
             bid=book.bid,
             ask=book.ask,
             mark=known.mark if known else None,
-            at=self._now(),
+            at=self._made_at(frame),
             mark_at=known.mark_at if known else Timestamp(0),
         )
         self._show(market, quote)
@@ -283,14 +341,21 @@ class LighterStream:
 
     def _on_stats(self, frame: Mapping[str, Any]) -> None:
         market, mark = parse_mark(frame)
-        self._show(market, self._with_mark(market, mark))
+        self._show(market, self._with_mark(market, mark, self._made_at(frame)))
 
-    def _with_mark(self, market: int, mark: Decimal) -> Quote:
+    def _with_mark(self, market: int, mark: Decimal, at: Timestamp) -> Quote:
         known = self._quotes.get(market)
         if known is None:
             # The book has not been shown yet, so its side of the quote has no age.
-            return Quote(mark=mark, at=Timestamp(0), mark_at=self._now())
-        return known.model_copy(update={"mark": mark, "mark_at": self._now()})
+            return Quote(mark=mark, at=Timestamp(0), mark_at=at)
+        return known.model_copy(update={"mark": mark, "mark_at": at})
+
+    def _made_at(self, frame: Mapping[str, Any]) -> Timestamp:
+        """Return when a frame was made, on our clock: one that was long on its way shows its age, none is of later."""
+        now, stated = self._now(), frame.get("timestamp")
+        if not isinstance(stated, int) or stated <= 0 or not self._offsets_ms:
+            return now
+        return Timestamp(min(now, stated - max(self._offsets_ms)))
 
     def _show(self, market: int, quote: Quote) -> None:
         self._quotes[market] = quote

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from venues.lighter.orders import HttpLine, WebSocketLine
 from venues.lighter.parse import (
     AccountStatement,
     Market,
+    flat,
     parse_account,
     parse_markets,
     parse_touch,
@@ -56,6 +57,7 @@ _WRITE_LIFE_S = 600.0
 _FEED_LIMIT = 10_000
 """Events that may wait for the account's one reader; more means that it hangs, and then it is told of the loss."""
 _MS_PER_S = 1000
+_ACCOUNT_PATH = "/api/v1/account"
 
 T = TypeVar("T")
 
@@ -94,7 +96,8 @@ class LighterVenue:
             pipeline_depth=self._config.pipeline_depth if self._config.orders_over == "ws" else 1,
             leverage_scope=LeverageScope.INSTRUMENT,
             nonce_fence=self._config.nonce_fence,
-            dead_man_switch=True,
+            dead_man_switch=self._config.dead_man_switch,
+            stop_orders=self._config.stop_orders,
             maker_minimums_only=True,
         )
 
@@ -133,7 +136,8 @@ class LighterVenue:
         rest = LighterRest(self._http, self._budget, self._tokens, self._account.account_index)
         self._markets = await self._learn(rest, instruments)
         jitter = random.Random()  # noqa: S311 - spreads reconnects, keeps no secret
-        line = WebSocketLine(config, jitter) if config.orders_over == "ws" else HttpLine(rest)
+        quota = self._budget.quota
+        line = WebSocketLine(config, jitter, on_quota=quota.state) if config.orders_over == "ws" else HttpLine(rest)
         by_index = self._by_index
         stream = LighterStream(
             config,
@@ -147,7 +151,14 @@ class LighterVenue:
         )
         self._rest, self._line, self._stream = rest, line, stream
         self._inquiry = Inquiry(
-            config, rest, stream, self._account.account_index, self._keys[0], by_index, now=self._now
+            config,
+            rest,
+            stream,
+            self._account.account_index,
+            self._keys[0],
+            by_index,
+            taken_by=self._writes.taken_by,
+            now=self._now,
         )
         self._writes.connect(rest, line)
         # The keys first: a refused key must not be told as a stream that does not open.
@@ -202,6 +213,8 @@ class LighterVenue:
             stream_ages_s=stream.ages_s() if stream else {},
             clock_offset_s=stream.clock_offset_s if stream else None,
             budget_left=self._budget.left(),
+            deaf=stream.deaf if stream else "not open",
+            nonces=self._writes.explained(),
             nonce_resyncs=self._writes.resyncs,
             reconnects=(stream.reconnects if stream else 0) + (line.reconnects if line else 0),
             rate_limited=self._writes.rate_limited + (self._rest.rate_limited if self._rest else 0),
@@ -255,6 +268,23 @@ class LighterVenue:
 
         return await self._writes.prepare(self._identity(WriteKind.LEVERAGE, instrument_id), Lane.ENTRY, sign)
 
+    async def prepare_switch(self, instrument_id: InstrumentId, due_at: Timestamp | None, lane: Lane) -> PreparedWrite:
+        """Sign the setting, or taking back, of the scheduled cancel of everything."""
+        identity = self._identity(WriteKind.SWITCH, instrument_id)
+        return await self._writes.prepare(identity, lane, self._switch(due_at))
+
+    async def prepare_fence(self, write: WriteIdentity, due_at: Timestamp | None, lane: Lane) -> PreparedWrite | None:
+        """Sign a harmless write for the nonce of one in doubt; None when that nonce is used already."""
+        identity = self._identity(WriteKind.SWITCH, write.instrument_id)
+        return await self._writes.prepare_fence(write, identity, lane, self._switch(due_at))
+
+    def _switch(self, due_at: Timestamp | None) -> Callable[[int, int], SignedWrite]:
+        # The venue's clock decides when it is due, and refuses a moment that is too near by that clock.
+        stream = self._stream
+        offset_ms = int((stream.clock_offset_s or 0.0) * _MS_PER_S) if stream else 0
+        wanted = None if due_at is None else Timestamp(due_at + offset_ms)
+        return lambda key, nonce: self._signer.switch(wanted, key=key, nonce=nonce)
+
     def discard(self, write: PreparedWrite) -> None:
         """Give back a write that will not be transmitted."""
         self._writes.discard(write)
@@ -263,9 +293,9 @@ class LighterVenue:
         """Hand the bytes to the line; return at once with the answer to come."""
         return await self._writes.transmit(write)
 
-    async def resync(self) -> None:
-        """Ask the venue for the next nonce of every key that is in doubt."""
-        await self._writes.resync()
+    async def resync(self, lane: Lane = Lane.READ) -> None:
+        """Ask the venue for the next nonce of every key that is in doubt and that `lane` may use."""
+        await self._writes.resync(lane)
 
     def _market(self, instrument_id: InstrumentId) -> Market:
         market = self._markets.get(instrument_id)
@@ -310,10 +340,20 @@ class LighterVenue:
         return statement.balance(self._markets[instrument_id].scale.market_index, at)
 
     async def position(self, instrument_id: InstrumentId) -> ReportedPosition:
-        """Return the venue's statement of the position; a complete answer without this market says flat."""
+        """Return the venue's statement of the position; a complete answer without this market says flat.
+
+        With nothing left for reads just now it is asked for over the stream: whoever gets out must not wait a minute to
+        be told that he is out.
+        """
+        self._open_rest()
         at = self._now()
+        market = self._markets[instrument_id].scale.market_index
+        stream = self._stream
+        if stream is not None and not stream.deaf and not self._budget.may_read(_ACCOUNT_PATH):
+            positions = await stream.positions(self._config.read_timeout_s)
+            return positions.get(market, flat(at))
         statement = await self._statement()
-        return statement.position(self._markets[instrument_id].scale.market_index, at)
+        return statement.position(market, at)
 
     async def quote(self, instrument_id: InstrumentId) -> Quote:
         """Return the market as the stream shows it; what is old is fetched."""
@@ -331,7 +371,7 @@ class LighterVenue:
         return Quote(bid=bid, ask=ask, mark=mark, at=now, mark_at=now if mark else Timestamp(0))
 
     async def _statement(self) -> AccountStatement:
-        """Ask for the account. Questions of the same moment share one answer; none joins one that is on its way."""
+        """Ask for the account. Questions share one answer until it has left; none joins one that is on its way."""
         self._open_rest()
         if self._asking is None:
             self._asking = self._background.start("account", self._ask_account())
@@ -339,7 +379,10 @@ class LighterVenue:
 
     async def _ask_account(self) -> AccountStatement:
         await asyncio.sleep(0)
-        self._asking = None
+        try:
+            await self._budget.read(_ACCOUNT_PATH, Lane.READ)
+        finally:
+            self._asking = None
         at = self._now()
         body = await _asked(self._open_rest().account())
         return parse_account(body, self._account.account_index, at)

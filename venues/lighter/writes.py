@@ -26,8 +26,11 @@ TX_TYPES = {
     WriteKind.CANCEL: TX_CANCEL_ORDER,
     WriteKind.CANCEL_ALL: TX_CANCEL_ALL,
     WriteKind.LEVERAGE: TX_UPDATE_LEVERAGE,
+    WriteKind.SWITCH: TX_CANCEL_ALL,
 }
 _MS_PER_S = 1000
+_TAKEN_KEPT = 1_000
+"""Nonces remembered as taken after a doubt: far more than can be in doubt at once."""
 
 
 class Writes:
@@ -51,6 +54,8 @@ class Writes:
         self._feed = feed
         self._nonces = {key: KeyNonces() for key in keys}
         self._prepared: dict[str, int] = {}
+        self._taken: dict[tuple[int, int], str] = {}
+        """Who got a nonce that an earlier write of ours had left in doubt: hash by key and nonce."""
         self._last_sent_at: dict[int, float] = {}
         self._settled = asyncio.Event()
         self._asking = asyncio.Lock()
@@ -77,7 +82,28 @@ class Writes:
             Rejected: the signer refused; the nonce is free again.
             Unreachable: the nonce is in doubt and the venue did not tell it.
         """
-        key = self._choose(lane)
+        return await self._sign(identity, lane, sign, self._choose(lane))
+
+    async def prepare_fence(
+        self, doubtful: WriteIdentity, identity: WriteIdentity, lane: Lane, sign: Callable[[int, int], SignedWrite]
+    ) -> PreparedWrite | None:
+        """Sign a write for the nonce of one in doubt, or for one below it; None when that nonce is used already.
+
+        Raises as `prepare`.
+        """
+        key, nonce, _ = _carried(doubtful)
+        if key not in self._nonces:
+            raise Rejected("key", f"key {key} is not one of this account's any more")
+        nonces = self._nonces[key]
+        if not nonces.in_sync:
+            await self._sync_for_write(key, lane)
+        if nonces.next is None or nonces.next > nonce:
+            return None
+        return await self._sign(identity, lane, sign, key)
+
+    async def _sign(
+        self, identity: WriteIdentity, lane: Lane, sign: Callable[[int, int], SignedWrite], key: int
+    ) -> PreparedWrite:
         nonces = self._nonces[key]
         if not nonces.in_sync:
             await self._sync_for_write(key, lane)
@@ -106,9 +132,13 @@ class Writes:
         self._nonces[key].discard(nonce)
 
     async def transmit(self, write: PreparedWrite) -> "asyncio.Future[Ack]":
-        """Wait for the lane's budget, hand over the bytes, return the answer to come."""
+        """Take the lane's budget, hand over the bytes, return the answer to come. Raises RateLimited as the budget."""
         key, nonce, tx_hash = _carried(write.identity)
-        await self._budget.send(write.lane)
+        try:
+            await self._budget.send(write.lane, counted=write.identity.kind is not WriteKind.CANCEL)
+        except RateLimited:
+            self.discard(write)
+            raise
         outer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         nonces = self._nonces[key]
         if self._line is None:
@@ -127,14 +157,17 @@ class Writes:
         except BaseException:
             nonces.doubt(nonce)  # cancelled while the bytes were leaving
             raise
-        inner.add_done_callback(lambda done: self._settle(key, nonce, done, outer))
+        inner.add_done_callback(lambda done: self._settle(key, nonce, tx_hash, done, outer))
         return outer
 
-    async def resync(self) -> None:
-        """Ask for the next nonce of every key that is in doubt. Raises Unreachable."""
-        for key, nonces in self._nonces.items():
-            if not nonces.in_sync:
-                await self._sync_for_write(key, Lane.EXIT)
+    async def resync(self, lane: Lane) -> None:
+        """Ask for the next nonce of the keys that are in doubt and that `lane` may use. Raises Unreachable."""
+        keys = self._keys_of(lane)
+        if lane is Lane.EXIT and any(self._nonces[key].in_sync for key in keys):
+            return  # an exit leaves with a key that is in no doubt, and waits for no other
+        for key in keys:
+            if not self._nonces[key].in_sync:
+                await self._sync_for_write(key, lane)
 
     async def sync(self, key: int, lane: Lane) -> None:
         """Wait until nothing of this key is on its way, then ask the venue until its answer can be believed.
@@ -160,9 +193,19 @@ class Writes:
                 detail = f"key {key}: {result.foreign} nonces up to {answer} were used, not by us"
                 self._feed.put(ForeignWrite(at=self._now(), detail=detail))
 
+    def explained(self) -> dict[int, int]:
+        """Return, per key, the nonce below which every use is ours, or has been told as foreign."""
+        found = {key: nonces.explained for key, nonces in self._nonces.items()}
+        return {key: nonce for key, nonce in found.items() if nonce is not None}
+
     def floor(self, key: int) -> int:
         """Return the lowest nonce of a key that is not known to be used up."""
         return self._nonces[key].floor
+
+    def _note_taken(self, key: int, nonce: int, tx_hash: str) -> None:
+        self._taken[key, nonce] = tx_hash
+        if len(self._taken) > _TAKEN_KEPT:
+            del self._taken[next(iter(self._taken))]
 
     async def _sync_for_write(self, key: int, lane: Lane) -> None:
         try:
@@ -173,9 +216,12 @@ class Writes:
 
     def _choose(self, lane: Lane) -> int:
         """Return the key to sign with: the first that is in no doubt. Only exits may use the exit key."""
-        others = [key for key in self._nonces if key != self._exit_key]
-        keys = others if lane is not Lane.EXIT or self._exit_key is None else [self._exit_key, *others]
+        keys = self._keys_of(lane)
         return next((key for key in keys if self._nonces[key].in_sync), keys[0])
+
+    def _keys_of(self, lane: Lane) -> list[int]:
+        others = [key for key in self._nonces if key != self._exit_key]
+        return others if lane is not Lane.EXIT or self._exit_key is None else [self._exit_key, *others]
 
     async def _drained(self, nonces: KeyNonces) -> None:
         while not nonces.drained:
@@ -196,12 +242,20 @@ class Writes:
         except (Malformed, RateLimited) as error:
             raise Unreachable(f"the next nonce of key {key}: {error}") from error
 
-    def _settle(self, key: int, nonce: int, done: "asyncio.Future[None]", outer: "asyncio.Future[Ack]") -> None:
+    def taken_by(self, key: int, nonce: int) -> str | None:
+        """Return the hash of the write that the venue acknowledged under a nonce that was in doubt before it."""
+        return self._taken.get((key, nonce))
+
+    def _settle(
+        self, key: int, nonce: int, tx_hash: str, done: "asyncio.Future[None]", outer: "asyncio.Future[Ack]"
+    ) -> None:
         """Note what became of a write's nonce, and pass the answer on."""
         error = OutcomeUnknown("cut off before the answer") if done.cancelled() else done.exception()
         nonces = self._nonces[key]
         match error:
             case None:
+                if nonce in nonces.doubtful:
+                    self._note_taken(key, nonce, tx_hash)
                 nonces.consumed(nonce)
             case Rejected(stale_nonce=True):
                 nonces.stale(nonce)

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from venues.simulator.statelog import StateFileError
 
 USAGE_ERROR = 2
 """The exit code of everything that is wrong before the venues listen."""
+DISK_ERROR = 3
+"""The exit code when the state file cannot be written: its words may have no place to go to either."""
 _DEFAULTS = SimulationConfig()
 _MAX_PORT = 65_535
 
@@ -34,8 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return asyncio.run(_serve(_config(options)))
     except (PortInUseError, TapeError, KeyFileError, StateFileError, ReplayError, ValueError) as error:
-        sys.stderr.write(f"simulator: {error}\n")
-        return USAGE_ERROR
+        with suppress(OSError):
+            sys.stderr.write(f"simulator: {error}\n")
+            sys.stderr.flush()
+        full = isinstance(error, StateFileError) and isinstance(error.__cause__, OSError)
+        return DISK_ERROR if full else USAGE_ERROR
 
 
 def describe(simulation: Simulation) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from venues.simulator.model import (
     MarketMoved,
     MarketRules,
     NewOrder,
+    OrderChanged,
     OrderRow,
     OrderState,
     Refusal,
@@ -143,6 +144,11 @@ class Exchange(ExchangeView):
         now = self._tick(at)
         row = self._matching.draft(resolved, now)
         self._settlement.register(row)
+        if row.waits_for_trigger:
+            row.state = OrderState.OPEN
+            self._events.append(OrderChanged(copy(row)))
+            self._fire_triggers(row.symbol, now)
+            return copy(row)
         delay = self.rules.maker_delay_ms if order.post_only else self.rules.taker_delay_ms
         if delay > 0:
             self._delay(row, delay, now, cancel=False, fill_limit=fill_limit, reject=reject)
@@ -233,6 +239,8 @@ class Exchange(ExchangeView):
         now = self._tick(at)
         slot.mark = moved
         self._matching.requote(slot, now)
+        # A price that jumps passes the stop before it gets to where the venue liquidates.
+        self._fire_triggers(symbol, now)
         self._liquidator.review_all(now)
 
     def rounded(self, symbol: VenueSymbol, mark: Decimal) -> Decimal:
@@ -318,6 +326,15 @@ class Exchange(ExchangeView):
     def _run(self, row: OrderRow, now: Timestamp, fill_limit: Decimal | None, reject: EndReason | None) -> None:
         self._matching.run(row, now, fill_limit, reject)
         self._liquidator.review(now)
+
+    def _fire_triggers(self, symbol: VenueSymbol, now: Timestamp) -> None:
+        """Run the orders that have waited for this market's mark price to get here."""
+        mark = self.state.markets[symbol].mark
+        rows = [self.state.orders[index] for account in self.state.accounts.values() for index in account.active]
+        for row in rows:
+            if row.symbol == symbol and row.triggers_at(mark) and row.state is OrderState.OPEN:
+                row.triggered = True
+                self._run(row, now, None, None)
 
     def _delay(
         self,

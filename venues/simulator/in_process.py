@@ -57,6 +57,10 @@ _TOO_MANY_REQUESTS = 429
 _DEPTH = 8
 """Writes in flight at once."""
 _BOOK_DEPTH = 1
+_PROTECTING = frozenset({"lighter"})
+"""Venues with a dead-man switch and stop orders, as on the wire."""
+_SWITCH_MIN_MS = 5 * 60_000
+"""The nearest moment that a dead-man switch may be set to, as on the wire."""
 _ANSWER_TIMEOUT_S = 1.0
 """How long an answer to a write is waited for."""
 _RECONNECT_S = 0.2
@@ -84,6 +88,7 @@ class Floor:
         """Open the floor. `latency_s` passes before a write executes, and again before its answer arrives."""
         self.exchange = exchange
         self.symbols = symbols
+        self._instruments = {symbol: instrument_id for instrument_id, symbol in symbols.items()}
         self.now = now
         self.latency_s = latency_s
         self.faults = FaultBook()
@@ -189,7 +194,7 @@ class Floor:
         return self.exchange.markets[self.symbols[instrument_id]]
 
     def _instrument_of(self, symbol: VenueSymbol) -> InstrumentId:
-        return next(each for each, its_symbol in self.symbols.items() if its_symbol == symbol)
+        return self._instruments[symbol]
 
     def _tell(self, account: str, channel: str, event: VenueEvent) -> None:
         if self.faults.frozen(self.exchange.rules.venue, account, channel):
@@ -211,20 +216,24 @@ class InProcessVenue(Venue):
         self._held: list[VenueEvent] = []
         self._on_the_way: dict[asyncio.TimerHandle, None] = {}
         self._streaming = False
-        self.closed = False
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `Venue`."""
-        rules = self._floor.exchange.rules
-        return Capabilities(
+        self._instruments: dict[InstrumentId, Instrument] = {}
+        rules = floor.exchange.rules
+        self._capabilities = Capabilities(
             venue=rules.venue,
             client_id_bits=rules.client_id_bits,
             write_life_s=_WRITE_LIFE_MS / _MS,
             clock_skew_s=0.5,
             pipeline_depth=_DEPTH,
+            dead_man_switch=rules.venue in _PROTECTING,
+            stop_orders=rules.venue in _PROTECTING,
             leverage_scope=LeverageScope.ACCOUNT if rules.leverage_per_account else LeverageScope.INSTRUMENT,
         )
+        self.closed = False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Venue`."""
+        return self._capabilities
 
     async def open(self, instruments: Sequence[InstrumentId]) -> None:
         """See `Venue`."""
@@ -246,8 +255,11 @@ class InProcessVenue(Venue):
 
     def instrument(self, instrument_id: InstrumentId) -> Instrument:
         """See `Venue`."""
+        known = self._instruments.get(instrument_id)
+        if known is not None:
+            return known
         rules = self._floor.rules(instrument_id)
-        return Instrument(
+        known = self._instruments[instrument_id] = Instrument(
             instrument_id=instrument_id,
             symbol=rules.symbol,
             tick=rules.tick,
@@ -259,6 +271,7 @@ class InProcessVenue(Venue):
             taker_fee=rules.taker_fee,
             maker_fee=rules.maker_fee,
         )
+        return known
 
     async def events(self) -> AsyncIterator[VenueEvent]:
         """See `Venue`."""
@@ -285,7 +298,7 @@ class InProcessVenue(Venue):
 
     def status(self) -> VenueStatus:
         """See `Venue`."""
-        return VenueStatus(stream_ages_s={}, clock_offset_s=0.0, budget_left=dict.fromkeys(Lane, 100.0))
+        return _HEARING if self._streaming else _DEAF
 
     def restore(self, pending: Sequence[WriteIdentity]) -> None:
         """See `Venue`. There are no nonces here."""
@@ -310,6 +323,16 @@ class InProcessVenue(Venue):
         """See `Venue`."""
         return self._prepare(WriteKind.LEVERAGE, instrument_id, Lane.ENTRY, str(leverage))
 
+    async def prepare_switch(self, instrument_id: InstrumentId, due_at: Timestamp | None, lane: Lane) -> PreparedWrite:
+        """See `Venue`."""
+        if self._floor.exchange.rules.venue not in _PROTECTING:
+            raise Rejected("unsupported", "no dead-man switch here")
+        return self._prepare(WriteKind.SWITCH, instrument_id, lane, str(due_at or 0))
+
+    async def prepare_fence(self, write: WriteIdentity, due_at: Timestamp | None, lane: Lane) -> PreparedWrite | None:
+        """See `Venue`. There are no nonces here."""
+        raise Rejected("unsupported", f"no nonces to fence {write.kind} with ({due_at}, {lane})")
+
     def discard(self, write: PreparedWrite) -> None:
         """See `Venue`. Nothing was allocated."""
 
@@ -333,7 +356,7 @@ class InProcessVenue(Venue):
         self._on_the_way[handle] = None
         return answer
 
-    async def resync(self) -> None:
+    async def resync(self, lane: Lane = Lane.READ) -> None:  # noqa: ARG002 - nothing is counted here
         """See `Venue`. There are no nonces here."""
         await self._read("nonce", lambda: None)
 
@@ -432,7 +455,7 @@ class InProcessVenue(Venue):
             raise Unreachable("closed")
         if fault is not None and fault.kind is not FaultKind.DELAY_ANSWER:
             if fault.status == _TOO_MANY_REQUESTS and fault.kind is FaultKind.STATUS_BEFORE:
-                raise RateLimited(fault.body, 1.0)
+                raise RateLimited(fault.body, _retry_after_s(fault))
             raise Unreachable(f"injected: {fault.kind}")
         self._floor.advance()
         said = answer()
@@ -459,7 +482,7 @@ class InProcessVenue(Venue):
             _fail(answer, Unreachable("injected: nothing left"))
             return
         if fault is not None and kind is FaultKind.STATUS_BEFORE and fault.status == _TOO_MANY_REQUESTS:
-            _fail(answer, RateLimited(fault.body, 1.0))
+            _fail(answer, RateLimited(fault.body, _retry_after_s(fault)))
             return
         if kind in {FaultKind.STATUS_BEFORE, FaultKind.RESET}:
             _fail(answer, OutcomeUnknown(f"injected: {kind}, not executed"))
@@ -488,6 +511,11 @@ class InProcessVenue(Venue):
                     floor.exchange.cancel(self._account, client_order_id=identity.client_order_id, at=now)
                 case WriteKind.CANCEL_ALL:
                     floor.exchange.cancel_all(self._account, self._symbol(identity.instrument_id), now)
+                case WriteKind.SWITCH:
+                    due_at = Timestamp(int(write.payload))
+                    if 0 < due_at < now + _SWITCH_MIN_MS:
+                        return Rejected("too-soon", f"{due_at} is less than five minutes ahead")
+                    floor.exchange.schedule_cancel_all(self._account, due_at or None)
                 case WriteKind.LEVERAGE:
                     symbol = self._symbol(identity.instrument_id)
                     floor.exchange.set_leverage(self._account, symbol, Decimal(write.payload), now)
@@ -507,7 +535,13 @@ class InProcessVenue(Venue):
             client_order_id=identity.client_order_id,
             post_only=request.post_only,
             reduce_only=request.reduce_only,
+            trigger_price=request.trigger_price,
         )
+
+
+def _retry_after_s(fault: Fault) -> float:
+    """Return the wait that an injected 429 names: its delay, or a second."""
+    return fault.delay_ms / _MS or 1.0
 
 
 def _fail(answer: "asyncio.Future[Ack]", error: Exception) -> None:
@@ -539,6 +573,9 @@ def _order_report(row: OrderRow, instrument_id: InstrumentId) -> OrderReport:
     )
 
 
+_HEARING = VenueStatus(stream_ages_s={}, clock_offset_s=0.0, budget_left=dict.fromkeys(Lane, 100.0))
+"""Nothing here has an age, an offset or a budget that ends."""
+_DEAF = _HEARING.model_copy(update={"deaf": "the stream is down"})
 _PARTIAL = OrderStatus.PARTIALLY_FILLED
 _STATUS: dict[OrderState, OrderStatus] = {
     OrderState.PENDING: OrderStatus.ACCEPTED,

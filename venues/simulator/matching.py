@@ -67,6 +67,7 @@ class Matching:
             expires_at=order.expires_at,
             created_at=at,
             updated_at=at,
+            trigger_price=order.trigger_price,
         )
 
     def objection(self, row: OrderRow) -> EndReason | None:

@@ -149,6 +149,7 @@ class NewOrder:
     reduce_only: bool = False
     expires_at: Timestamp | None = None
     quote_quantity: Decimal | None = None  # Backpack market orders by notional
+    trigger_price: Decimal | None = None  # waits outside the book until the mark price has got here
 
 
 @dataclass(slots=True)
@@ -175,6 +176,19 @@ class OrderRow:
     filled_quote: Decimal = Decimal(0)
     cause: FillCause = FillCause.ORDER  # LIQUIDATION / ADL: made by the venue
     book_nonce: int = 0
+    trigger_price: Decimal | None = None
+    triggered: bool = False
+
+    @property
+    def waits_for_trigger(self) -> bool:
+        """Say whether the order stands outside the book, waiting for its price."""
+        return self.trigger_price is not None and not self.triggered
+
+    def triggers_at(self, mark: Decimal) -> bool:
+        """Say whether the mark price has gone against the position as far as the order waits for: a stop-loss."""
+        if self.trigger_price is None or self.triggered:
+            return False
+        return mark <= self.trigger_price if self.side is Side.SELL else mark >= self.trigger_price
 
     @property
     def remaining(self) -> Decimal:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from actors.account import AccountActor, AccountSpec, AccountTuning
+from actors.account.protection import Protection
 from actors.actor import Envelope, Message
 from actors.clock import wall_now
 from actors.journal.store import open_store
@@ -108,7 +109,7 @@ class Bench:
         self.journal = f"sqlite:{folder}/journal"
         self.sent = 0
 
-    async def start(self, *, arm: bool = True, **tuning: float) -> AccountActor:
+    async def start(self, *, arm: bool = True, protection: Protection | None = None, **tuning: float) -> AccountActor:
         """Start the next life of the account."""
         bounds = {"answer_look_after_s": 0.3, "look_backoff_s": 0.1, "adjust_confirm_s": 0.2, "reconcile_every_s": 0.5}
         store = open_store(self.journal)
@@ -123,6 +124,7 @@ class Bench:
             journal=self.journal,
             lock_dir=str(self.folder / "locks"),
             tuning=AccountTuning.model_validate(bounds | tuning),
+            protection=protection or Protection(),
         )
         actor = AccountActor(spec, epoch, build=lambda *_: self.floor.venue("1"))
         self.lives.append(actor)

@@ -25,7 +25,9 @@ from strategies.domain.order import Lane, OrderType, Side, TimeInForce
 from strategies.domain.position import FillCause
 from tests.actors.account.conftest import ETH, SYMBOL, order, until
 from venues.simulator.faults import Fault, FaultKind
+from venues.simulator.in_process import InProcessVenue
 from venues.simulator.model import NewOrder
+from venues.venue import VenueStatus
 
 D = Decimal
 ME = AccountId("l1")
@@ -213,6 +215,7 @@ async def test_an_overtaken_life_stops_itself(bench):
     with pytest.raises(Exception, match="overtaken"):
         await bench.send(ghost, order(1))
     assert bench.orders_at_venue() == 0
+    assert "overtaken" in ghost.ended.result(), "it ends, though nobody but its caller has heard"
 
 
 async def test_a_fill_by_somebody_else_freezes_entries_and_leaves_exits_free(bench):
@@ -240,6 +243,98 @@ async def test_a_fill_by_somebody_else_freezes_entries_and_leaves_exits_free(ben
     assert bench.bought() == D(0)
     modes = await bench.event(actor, AccountModeChanged, count=3)
     assert modes[-1].mode is AccountMode.FROZEN
+
+
+def _with_nonces(told: dict[int, int]) -> VenueStatus:
+    return VenueStatus(stream_ages_s={}, clock_offset_s=None, budget_left={}, nonces=told)
+
+
+def _stranger_buys(bench) -> None:
+    bench.exchange.place(
+        NewOrder(
+            account="1",
+            symbol=SYMBOL,
+            side=Side.BUY,
+            order_type=OrderType.MARKET,
+            time_in_force=TimeInForce.IOC,
+            quantity=D(1),
+            price=D(3100),
+        ),
+        bench.now(),
+    )
+    bench.floor.pump()
+
+
+async def test_a_freeze_outlives_the_life_that_saw_it(bench):
+    """The successor may be armed as often as one likes: exits only, with the same reason, until a person says so."""
+    actor = await bench.start()
+    _stranger_buys(bench)
+    await until(lambda: actor._mode is AccountMode.FROZEN, "frozen")
+    await bench.kill(actor)
+    actor = await bench.start()
+    status = await actor.status()
+    assert status.mode is AccountMode.FROZEN
+    assert "a fill that none of our orders explains" in status.reason
+    await bench.send(actor, order(1), order(2, side=Side.SELL, lane=Lane.EXIT, reduce_only=True))
+    await bench.event(actor, OrderClosed)
+    assert bench.bought() == D(0)
+    assert await actor.release("anna@desk")
+    assert actor.mode is AccountMode.ARMED
+    said = [event.reason for event in await bench.event(actor, AccountModeChanged, count=5)]
+    assert said[-1] == "released by anna@desk"
+    await bench.kill(actor)
+    actor = await bench.start()
+    assert actor.mode is AccountMode.ARMED
+
+
+async def test_a_fill_by_somebody_else_while_nobody_watched_freezes_the_next_life(bench):
+    """What was traded in between is found at the start: the account is not armed beside a stranger."""
+    actor = await bench.start()
+    await bench.kill(actor)
+    _stranger_buys(bench)
+    actor = await bench.start()
+    assert actor.mode is AccountMode.FROZEN
+
+
+async def test_nonces_used_by_somebody_else_while_nobody_watched_freeze_the_next_life(bench, monkeypatch):
+    """The key's nonce has moved by more than this journal has signed: said with key and numbers, once."""
+    told = {4: 10}
+    monkeypatch.setattr(InProcessVenue, "status", lambda _: _with_nonces(told))
+    actor = await bench.start()
+    assert actor.mode is AccountMode.ARMED
+    await bench.kill(actor)
+    told[4] = 13
+    actor = await bench.start()
+    status = await actor.status()
+    assert status.mode is AccountMode.FROZEN
+    assert "key 4: 3 nonces up to 13" in status.reason
+    await actor.release("anna@desk")
+    await bench.kill(actor)
+    assert (await bench.start()).mode is AccountMode.ARMED
+
+
+async def test_what_was_told_of_a_stranger_is_told_once(bench, monkeypatch):
+    """A nonce jump that a life has seen itself does not freeze the one after the release again."""
+    told = {4: 10}
+    monkeypatch.setattr(InProcessVenue, "status", lambda _: _with_nonces(told))
+    actor = await bench.start()
+    told[4] = 12
+    actor._freeze("key 4: 2 nonces up to 12 were used, not by us")
+    await until(lambda: actor.book.state.nonces == {4: 12}, "the nonces")
+    assert actor.mode is AccountMode.FROZEN
+    await actor.release("anna@desk")
+    await bench.kill(actor)
+    assert (await bench.start()).mode is AccountMode.ARMED
+
+
+async def test_a_stranger_seen_before_the_account_was_armed_is_not_forgotten(bench):
+    """Between the first look and the arming somebody trades: arming lets out exits, nothing else."""
+    actor = await bench.start(arm=False)
+    await until(lambda: actor._ready, "ready")
+    _stranger_buys(bench)
+    await until(lambda: actor.book.state.frozen != "", "the freeze in the book")
+    await bench.arm(actor)
+    assert actor.mode is AccountMode.FROZEN
 
 
 async def test_a_liquidation_is_a_fill_with_its_cause(bench):

@@ -10,13 +10,16 @@ from actors.account.ledger import Ledger
 from actors.account.state import EntryKind
 from actors.actor import Envelope, Message, NumberedFact
 from actors.journal.memory import MemoryJournalStore
-from actors.journal.protocol import JournalError, StaleEpochError
+from actors.journal.protocol import JournalError, JournalWriteError, StaleEpochError
 from actors.meter import Meter
 from actors.tasks import Tasks
 from strategies.domain.commands import SubmitOrder
 from strategies.domain.events import OrderClosed
 from strategies.domain.ids import AccountId, InstrumentId, Timestamp
+from strategies.domain.order import IllegalTransitionError, Side
+from strategies.domain.position import FillCause
 from tests.actors.account.conftest import Gated, order
+from venues.venue import FillReport
 
 ACCOUNT, ETH, AT = AccountId("l1"), InstrumentId("ETH-PERP"), Timestamp(1_000)
 BOUND_S = 5.0
@@ -116,6 +119,65 @@ async def test_being_overtaken_reaches_everybody_who_waits(world):
     assert (await world.ledger.facts(0, 0.01)).facts == ()
 
 
+def _fill_of_a_waiting_order(book: Book) -> list:
+    """A successor has sent what this book still holds for waiting: no move of its table leads there."""
+    ids = book.state.client_ids
+    return book.decide_fill(
+        FillReport(
+            trade_id="t1",
+            instrument_id=ETH,
+            client_order_id=ids.at(0),
+            venue_order_id="v1",
+            side=Side.BUY,
+            quantity=Decimal(1),
+            price=Decimal(3000),
+            fee=Decimal(0),
+            is_maker=False,
+            cause=FillCause.ORDER,
+            at=AT,
+        ),
+        AT,
+    )
+
+
+async def _take_one(world) -> None:
+    message = Message(seq=1, command=SubmitOrder(account=ACCOUNT, order=order(1)))
+    envelope = Envelope(sender="group/g", sender_epoch=1, messages=(message,))
+    await world.ledger.commit(lambda book: book.decide_take(envelope, AT))
+
+
+async def test_a_ghost_that_sees_its_successors_deeds_dies_of_its_lost_epoch(world):
+    """The fill of an order that only the successor sent cannot be folded; what is wrong is who folds it."""
+    await _take_one(world)
+    await world.store.claim("account/l1", "another")
+    with pytest.raises(StaleEpochError):
+        await asyncio.wait_for(world.ledger.commit(_fill_of_a_waiting_order), BOUND_S)
+    with pytest.raises(StaleEpochError):
+        await asyncio.wait_for(world.ledger.commit(world.adjusting(3)), BOUND_S)
+
+
+async def test_an_owner_that_cannot_fold_says_what_it_stumbled_over(world):
+    """Without a successor it is a fault of its own, by its own name, for all of the turn; nothing of it is written."""
+    await _take_one(world)
+    before = len(await world.journal.read())
+    fine, wrong = world.ledger.commit(world.adjusting(3)), world.ledger.commit(_fill_of_a_waiting_order)
+    for answer in await asyncio.wait_for(asyncio.gather(fine, wrong, return_exceptions=True), BOUND_S):
+        assert isinstance(answer, IllegalTransitionError)
+    assert len(await world.journal.read()) == before
+
+
+async def test_a_snapshot_that_finds_no_room_is_made_later(world):
+    """A full disk costs a longer restart, not the actor."""
+    for to in range(1, 120):
+        await world.ledger.commit(world.adjusting(to))
+    world.store.refuse_writes(JournalWriteError("disk full"))
+    await world.ledger.snapshot_if_due()
+    assert await world.journal.load_snapshot() is None
+    world.store.refuse_writes(None)
+    await world.ledger.snapshot_if_due()
+    assert await world.journal.load_snapshot() is not None
+
+
 async def test_an_end_in_the_middle_leaves_nobody_waiting(world):
     """When the actor's tasks end during an append, those who wait for it and behind it are told so."""
     first = await world.busy()
@@ -141,3 +203,26 @@ async def test_orders_of_one_envelope_share_their_appends(bench):
     assert bench.bought() == Decimal(1)
     assert bench.orders_at_venue() == 10
     assert sum((await actor.status()).histograms["journal_append"].counts) - before < 30
+
+
+async def test_a_disk_that_is_full_at_a_snapshot_stops_nothing(world):
+    """The records stand without it: the account goes on, and a snapshot is kept when there is room again."""
+    ledger = Ledger(
+        world.ledger.book, world.journal, world.meter, tasks=world.tasks, feed_in_memory=100, snapshot_every=1
+    )
+    await ledger.load()
+    world.store.refuse_writes(JournalWriteError("no space left on device"))
+    await ledger.snapshot_if_due()
+    assert await world.journal.load_snapshot() is None
+    world.store.refuse_writes(None)
+    await ledger.snapshot_if_due()
+    assert (await world.journal.load_snapshot()).seq == 2
+
+
+async def test_nothing_is_decided_after_the_end(world):
+    """Once the actor's tasks have ended, whoever still asks is told so, and the journal keeps what it had."""
+    await world.tasks.close()
+    before = len(world.store.records("account/l1"))
+    with pytest.raises(JournalError):
+        await asyncio.wait_for(world.ledger.commit(world.adjusting(7)), BOUND_S)
+    assert len(world.store.records("account/l1")) == before

@@ -8,8 +8,11 @@ import pytest
 from sqlalchemy import Connection
 
 from actors.journal.database import writing_engine
-from actors.journal.protocol import JournalVersionError
+from actors.journal.protocol import Entry, JournalVersionError
 from actors.journal.schema import MIGRATIONS, SCHEMA_VERSION, read_version, upgrade
+from actors.journal.store import open_store
+from actors.journal.verify import verify
+from strategies.domain.ids import Timestamp
 
 
 def _add_holder(connection: Connection) -> None:
@@ -72,3 +75,44 @@ def test_no_way_up(old: Path):
 def test_every_step_to_this_version_exists():
     """From version 1 on there is a migration for every version before this one."""
     assert set(MIGRATIONS) == set(range(1, SCHEMA_VERSION))
+
+
+def _as_version_1(path: Path) -> None:
+    """Take a journal back to the tables of version 1, which had no identities."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE owner DROP COLUMN identity")
+        connection.execute("UPDATE meta SET schema_version = 1")
+        connection.commit()
+
+
+async def test_a_journal_of_version_1_is_read_as_it_is_and_gets_an_identity_with_its_next_owner(tmp_path: Path):
+    """Nothing in it changes but that: its owner is known before, its records are whole after."""
+    url = f"sqlite:{tmp_path}"
+    store = open_store(url)
+    first = await store.open("group/a", await store.claim("group/a", "one"))
+    await first.append([Entry(kind="step", at=Timestamp(1), body="{}")])
+    await first.close()
+    _as_version_1(tmp_path / "group" / "a.sqlite")
+    assert await store.owner("group/a") == (1, "one")
+    assert verify(url) == []
+    second = await store.open("group/a", await store.claim("group/a", "two"))
+    drawn = second.identity
+    assert len(drawn) == 16
+    assert [record.body for record in await second.read()] == ["{}"]
+    await second.close()
+    third = await store.open("group/a", await store.claim("group/a", "three"))
+    assert third.identity == drawn
+    await store.close()
+
+
+async def test_a_journal_begun_anew_has_another_identity(tmp_path: Path):
+    """Two journals in the same place are told apart; the same one keeps its identity over its owners."""
+    store = open_store(f"sqlite:{tmp_path}")
+    identities = []
+    for _ in range(2):
+        journal = await store.open("group/a", await store.claim("group/a", "one"))
+        identities.append(journal.identity)
+        await journal.close()
+        (tmp_path / "group" / "a.sqlite").unlink()
+    assert identities[0] != identities[1]
+    await store.close()

@@ -54,7 +54,7 @@ async def test_it_dies_and_comes_back_at_the_same_addresses(tmp_path, arguments)
 
     await until(back)
     assert simulator.addresses == addresses
-    assert told == ["The simulator has died and is being started again at the same addresses."]
+    assert told == ["The simulator has died (killed by signal 9) and is being started again at the same addresses."]
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
     await simulator.stop()
@@ -82,4 +82,33 @@ async def test_its_own_complaint_is_told(tmp_path):
     simulator = Simulator(["--speed", "fast"], tmp_path / "papers")
     with pytest.raises(SimulatorError, match="'fast' is not a number"):
         await simulator.start()
+    await simulator.stop()
+
+
+async def test_a_full_disk_is_named_even_where_its_words_have_no_place(tmp_path, arguments):
+    """Neither its memory nor its complaint can be written: the exit code tells; with room again it comes back."""
+    simulator = Simulator(arguments, tmp_path / "papers")
+    addresses = await simulator.start()
+    pid = json.loads((tmp_path / "papers" / "running.json").read_text())["pid"]
+    told: list[str] = []
+    (tmp_path / "memory.new").symlink_to("/dev/full")
+    (tmp_path / "papers" / "complaints.log").unlink()
+    (tmp_path / "papers" / "complaints.log").symlink_to("/dev/null")
+    keeping = asyncio.ensure_future(simulator.keep(told.append))
+    os.kill(pid, signal.SIGKILL)
+
+    async def refused() -> bool:
+        return len(told) > 1
+
+    await until(refused)
+    assert "its state file cannot be written: is the disk full?" in told[1]
+    (tmp_path / "memory.new").unlink()
+
+    async def back() -> bool:
+        return await answers(addresses.lighter.url)
+
+    await until(back)
+    assert len([line for line in told if "could not be started again" in line]) == 1
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
     await simulator.stop()

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from actors.simulation.checker import Truth, judge_facts
+from actors.simulation.checker import Truth, judge_facts, judge_hedges
 from strategies.domain.account import AccountMode
 from strategies.domain.events import (
     AccountModeChanged,
@@ -14,7 +14,7 @@ from strategies.domain.events import (
     OrderRejected,
     PositionAdjusted,
 )
-from strategies.domain.order import Side
+from strategies.domain.order import Lane, OrderRequest, OrderType, Side
 from strategies.domain.position import Fill, FillCause
 
 ONE = Decimal(1)
@@ -66,3 +66,27 @@ def test_the_truth_passes():
 def test_a_lie_is_named(told, found):
     """An end that was none, a fill that is missing or doubled, a belief that jumps: each is a violation."""
     assert found in "\n".join(judge_facts("a", told, TRUTH))
+
+
+def _order(order_id, quantity):
+    return OrderRequest(
+        order_id=order_id,
+        instrument_id="ETH",
+        side=Side.BUY,
+        quantity=Decimal(quantity),
+        order_type=OrderType.MARKET,
+        price=ONE,
+        lane=Lane.HEDGE,
+    )
+
+
+@pytest.mark.parametrize(("hedged", "broken"), [("4", 0), ("4.005", 0), ("10", 1)])
+def test_a_hedge_of_what_was_only_wished_is_named(hedged, broken):
+    """Of 10 wished, 4 filled: a hedge of 4 and dust is right, one of 10 is not. Other cycles do not count."""
+    wanted = [
+        _order("g:1:backpack:entry:1", 10),
+        _order("g:2:backpack:entry:1", 10),
+        _order("g:1:lighter1:hedge:1", hedged),
+    ]
+    executed = {"g:1:backpack:entry:1": Decimal(4), "g:2:backpack:entry:1": Decimal(10)}
+    assert len(list(judge_hedges(wanted, executed))) == broken

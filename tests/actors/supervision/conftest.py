@@ -32,6 +32,7 @@ class Bench:
             now=loop_now,
             chance=lambda: 0.5,
             release=release,
+            released_by="anna@desk",
         )
 
     @asynccontextmanager

@@ -15,6 +15,7 @@ from actors.actor import (
 from actors.hosting.host import Host
 from actors.hosting.ports import RemoteAccountPort, RemoteGroupPort
 from actors.hosting.protocol import ActorKind, Assignment, HostsUnavailableError, Place, Pulse, Reply, ReplyKind
+from actors.journal.protocol import JournalWriteError
 from actors.supervision.desired import AccountWish, Desired, GroupWish
 from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState
@@ -36,9 +37,15 @@ class SmallAccount:
         self.ended: asyncio.Future[str] | None = None
         self.ready_at = Timestamp(0)
 
+    @property
+    def frozen(self) -> str:
+        return self.world.frozen.get(self.name, "")
+
     async def start(self) -> None:
         if self.name in self.world.broken:
             raise RuntimeError(f"{self.name} cannot start")
+        if self.name in self.world.full:
+            raise JournalWriteError("no space left on device")
         self.ended = asyncio.get_running_loop().create_future()
         self.ready_at = Timestamp(loop_now() + int(self.world.ready_after_s * 1000))
         self.world.started.append(f"account/{self.name}@{self.epoch}")
@@ -49,7 +56,13 @@ class SmallAccount:
     async def arm(self) -> bool:
         if loop_now() < self.ready_at:
             return False
-        self.mode = AccountMode.ARMED
+        self.mode = AccountMode.FROZEN if self.frozen else AccountMode.ARMED
+        return True
+
+    async def release(self, by: str) -> bool:
+        if self.world.frozen.pop(self.name, ""):
+            self.world.released.append((self.name, by))
+            self.mode = AccountMode.ARMED
         return True
 
     async def disarm(self, reason: str) -> None:
@@ -65,7 +78,8 @@ class SmallAccount:
         raise ActorUnreachableError("nothing to be seen here")
 
     async def status(self) -> AccountStatus:
-        return account_status(self.name, self.epoch, self.mode)
+        status = account_status(self.name, self.epoch, self.mode, at=loop_now())
+        return status.model_copy(update={"reason": self.frozen or status.reason})
 
 
 class SmallGroup:
@@ -105,7 +119,9 @@ class SmallGroup:
         outcome = world.outcomes.get(self.name, Outcome.RUNNING)
         if self.stream.startswith(ActorKind.FLATTEN):
             outcome = Outcome.RUNNING if held else Outcome.FINISHED
-        return group_status(
+        naked_since = world.naked.get(self.name)
+        one_leg = {LegName("long"): leg(held), LegName("short"): leg(Decimal(0))}
+        status = group_status(
             self.name,
             self.epoch,
             held=held,
@@ -113,7 +129,9 @@ class SmallGroup:
             outcome=outcome,
             stopped=world.poisoned.get(self.stream, ""),
             waits=world.waiting.get(self.stream, ""),
+            **({} if naked_since is None else {"legs": one_leg}),
         )
+        return status.model_copy(update={"at": loop_now(), "naked_since": naked_since})
 
 
 class LocalLink:
@@ -191,18 +209,25 @@ class World:
         self.flattens = True
         self.undead = 0
         self.broken: set[str] = set()
+        self.full: set[str] = set()
+        """Accounts that find no room for their journal."""
         self.started: list[str] = []
         self.stopped: list[str] = []
         self.buried: list[Place] = []
         self.connected: list[tuple[str, AccountId, Place]] = []
         self.told: list[tuple[str, OperatorState, str, str]] = []
         self.held: dict[str, Decimal] = {}
+        self.naked: dict[str, Timestamp] = {}
+        """Group → since when it is uncovered."""
         self.operator: dict[str, OperatorState] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.poisoned: dict[str, str] = {}
         """Stream → why its group decides no more."""
         self.waiting: dict[str, str] = {}
         """Stream → what its group waits for before it decides again."""
+        self.frozen: dict[str, str] = {}
+        """Account → what it was frozen for, over all its lives."""
+        self.released: list[tuple[str, str]] = []
         self.links: dict[str, LocalLink] = {}
         self.all: list[LocalLink] = []
         self.era = asyncio.Event()
@@ -216,6 +241,13 @@ class World:
         for link in self.all:
             link.die("Ray is gone beneath it")
         self.gone.set()
+
+    def freeze(self, account: str, reason: str) -> SmallAccount:
+        """Let an account that is up see somebody else trade."""
+        self.frozen[account] = reason
+        link = next(each for name, each in self.links.items() if name.startswith(f"account/{account}@"))
+        link.host._account.mode = AccountMode.FROZEN
+        return link.host._account
 
     async def lost(self) -> str:
         await self.gone.wait()

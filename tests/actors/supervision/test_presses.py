@@ -9,8 +9,9 @@ from actors.supervision.overview import overview
 from actors.supervision.past import DELIVERED, PRESSED
 from actors.supervision.presses import Action, Press, PressRefusedError, UnknownGroupError, press
 from actors.supervision.supervision import STREAM
+from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState
-from strategies.domain.ids import GroupId
+from strategies.domain.ids import AccountId, GroupId
 from tests.actors.supervision.conftest import until
 from tests.actors.supervision.local import loop_now
 
@@ -100,6 +101,43 @@ async def test_an_interrupt_does_not_undo_what_an_operator_said(bench):
         assert bench.world.told[0][:2] == ("g", OperatorState.PAUSE)
 
 
+async def test_an_interrupt_right_after_the_start_loses_no_word_either(bench):
+    """Ctrl-C twice in a row: the word that the group has not even heard again yet is kept for the start after."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        await press(supervision, pressed(Action.PAUSE))
+        await ending.unwind(supervision, 30.0, asyncio.Event())
+    enough = asyncio.Event()
+    enough.set()
+    async with bench.running(ONE_GROUP) as supervision:
+        await ending.unwind(supervision, 30.0, enough)
+    bench.world.told.clear()
+    async with bench.running(ONE_GROUP):
+        await until(lambda: bool(bench.world.told))
+        assert bench.world.told[0][:2] == ("g", OperatorState.PAUSE)
+
+
+async def test_a_group_given_up_while_a_press_is_written_does_not_get_it(bench):
+    """RESUME must not come after the FLATTEN of a parking."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        keeper, note = supervision.groups[G], supervision.note
+
+        async def slowly(kind, body) -> None:
+            if kind == PRESSED:
+                keeper.take_way_out("died too often")
+            await note(kind, body)
+
+        supervision.note = slowly
+        with pytest.raises(PressRefusedError, match="is parked"):
+            await press(supervision, pressed(Action.RESUME))
+        await asyncio.sleep(5)
+        assert {told[1] for told in bench.world.told} == {OperatorState.FLATTEN}
+    async with bench.running(ONE_GROUP):
+        await asyncio.sleep(5)
+        assert {told[1] for told in bench.world.told} == {OperatorState.FLATTEN}
+
+
 async def test_a_group_that_hangs_is_told_later_and_restarted_all_the_same(bench):
     """A frozen process answers no press: it waits; a restart does not wait for the group's own word."""
     async with bench.running(ONE_GROUP) as supervision:
@@ -133,6 +171,18 @@ async def test_a_restart_of_a_group_that_is_starting_changes_nothing(bench):
         await until(lambda: all_armed(supervision))
         await asyncio.sleep(5)
         assert "group/g@2" not in bench.world.started
+
+
+async def test_a_group_of_a_frozen_account_is_not_said_to_trade(bench):
+    """The supervisor would take the word back at once: it is refused, with what to do; getting smaller is not."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.world.links["account/a@1"].host._account.mode = AccountMode.FROZEN
+        await until(lambda: supervision.accounts[AccountId("a")].status.mode is AccountMode.FROZEN)
+        for action in (Action.RESUME, Action.PAUSE):
+            with pytest.raises(PressRefusedError, match=r"Account a is frozen .* --release a"):
+                await press(supervision, pressed(action))
+        assert (await press(supervision, pressed(Action.FLATTEN))).done
 
 
 async def test_what_cannot_be_pressed_is_refused_with_the_reason(bench):

@@ -1,6 +1,7 @@
 """The supervision as a whole, over hosts without processes: deaths, successors, escalation, adoption, the end."""
 
 import asyncio
+import json
 from decimal import Decimal
 
 import pytest
@@ -334,10 +335,11 @@ async def test_a_parked_group_stays_parked_until_it_is_released(bench):
     bench.world.told.clear()
     async with bench.running(ONE_GROUP, release=frozenset({G})) as supervision:
         await until(lambda: bool(bench.world.told))
-        assert bench.world.told[0][:3] == ("g", OperatorState.RUN, "config")
+        assert bench.world.told[0][:3] == ("g", OperatorState.RUN, "operator:anna@desk")
         assert not supervision.groups[G].parking
     records = await (await bench.store.open(STREAM, 3)).read()
-    assert RELEASED in [record.kind for record in records]
+    [released] = [json.loads(record.body) for record in records if record.kind == RELEASED]
+    assert released == {"groups": ["g"], "accounts": ["a", "b"], "by": "anna@desk"}
 
 
 async def test_a_returning_supervisor_adopts_what_lives_and_doubles_nothing(bench):
@@ -403,11 +405,74 @@ async def test_a_frozen_account_is_not_armed_again(bench):
     """FROZEN means that somebody else trades there: only a person ends it."""
     async with bench.running(ONE_GROUP) as supervision:
         await until(lambda: all_armed(supervision))
-        actor = bench.world.links["account/a@1"].host._account
-        actor.mode = AccountMode.FROZEN
+        actor = bench.world.freeze("a", "a fill that is not ours")
         await until(lambda: supervision.accounts[A].status.mode is AccountMode.FROZEN)
         await asyncio.sleep(10)
         assert actor.mode is AccountMode.FROZEN
+
+
+async def test_the_groups_of_a_frozen_account_only_get_smaller_and_are_told_why(bench):
+    """Once, and never over a graver word: REDUCE with what was seen; the notice says how it goes on."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision) and supervision.groups[G].status is not None)
+        bench.world.freeze("a", "a fill that is not ours")
+        await until(lambda: bool(bench.world.told))
+        await asyncio.sleep(10)
+        reason = "account a is frozen: a fill that is not ours"
+        assert bench.world.told == [("g", OperatorState.REDUCE, "supervisor", reason)]
+        [notice] = supervision.notices
+        assert "a fill that is not ours" in notice
+        assert "--release a" in notice
+        supervision.tell(G, Order(state=OperatorState.FLATTEN, by="operator:me", reason="out"))
+        await asyncio.sleep(10)
+        assert bench.world.operator["g"] is OperatorState.FLATTEN
+
+
+async def test_a_freeze_outlives_the_supervisor_until_the_account_is_released(bench):
+    """A restart does not arm it; --release ACCOUNT does, signed, and its group goes on as the settings say."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision) and supervision.groups[G].status is not None)
+        bench.world.freeze("a", "seen")
+        await until(lambda: bool(bench.world.told))
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: supervision.accounts[A].status is not None)
+        await asyncio.sleep(10)
+        assert supervision.accounts[A].status.mode is AccountMode.FROZEN
+        assert "seen" in supervision.notices[0]
+    bench.world.told.clear()
+    async with bench.running(ONE_GROUP, release=frozenset({"a"})) as supervision:
+        await until(lambda: bool(bench.world.told) and all_armed(supervision))
+        assert bench.world.released == [("a", "anna@desk")]
+        await asyncio.sleep(10)
+        assert bench.world.told == [("g", OperatorState.RUN, "release:anna@desk", "released: a")]
+        assert supervision.accounts[A].status.mode is AccountMode.ARMED
+    async with bench.running(ONE_GROUP):
+        await asyncio.sleep(10)
+    assert bench.world.released == [("a", "anna@desk")], "one word releases once"
+
+
+async def test_releasing_a_group_releases_its_accounts(bench):
+    """A person who says that the group may go on means all of it."""
+    bench.world.frozen = {"a": "seen", "b": "seen, too"}
+    async with bench.running(ONE_GROUP, release=frozenset({G})) as supervision:
+        await until(lambda: all_armed(supervision))
+        assert sorted(bench.world.released) == [("a", "anna@desk"), ("b", "anna@desk")]
+        await asyncio.sleep(10)
+        assert bench.world.operator["g"] is OperatorState.RUN
+
+
+async def test_releasing_an_account_does_not_release_a_parked_group(bench):
+    """Who looked at the account has not looked at why the group was parked."""
+    async with bench.running(ONE_GROUP, groups=RestartPolicy(max_restarts=0)) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.world.links["group/g@1"].die()
+        await ending.until_over(supervision)
+    bench.world.told.clear()
+    async with bench.running(ONE_GROUP, release=frozenset({"a"})) as supervision:
+        await until(lambda: supervision.accounts[A].status is not None)
+        await asyncio.sleep(10)
+        assert OperatorState.RUN not in {told[1] for told in bench.world.told}
+        assert supervision.groups[G].parking
 
 
 async def test_a_journal_that_refuses_stops_the_start(bench):
@@ -416,6 +481,35 @@ async def test_a_journal_that_refuses_stops_the_start(bench):
     with pytest.raises(JournalWriteError):
         await bench.supervision(ONE_GROUP).start()
     assert bench.world.all == []
+
+
+async def test_a_full_disk_is_no_death_of_anybody_and_said_once(bench):
+    """Accounts die while no epoch can be written: nobody escalates; with room again they come back."""
+    async with bench.running(ONE_GROUP, accounts=RestartPolicy(max_restarts=2)) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.store.refuse_writes(JournalWriteError("disk full"))
+        bench.world.links["account/a@1"].die()
+        bench.world.links["account/b@1"].die()
+        await asyncio.sleep(300)
+        assert [len(keeper.life.deaths) for keeper in supervision.accounts.values()] == [1, 1]
+        assert not supervision.groups[G].parking
+        [said] = supervision.notices
+        assert "disk full" in said
+        bench.store.refuse_writes(None)
+        await until(lambda: all_armed(supervision))
+        await until(lambda: supervision.notices[1:] == ["The journal can be written again."])
+        assert not supervision.groups[G].parking
+
+
+async def test_an_actor_that_cannot_open_its_journal_is_not_blamed(bench):
+    """The disk fills up between the claim and the start: it is tried again without counting deaths."""
+    bench.world.full.add("a")
+    async with bench.running(ONE_GROUP, accounts=RestartPolicy(max_restarts=2)) as supervision:
+        await asyncio.sleep(200)
+        assert supervision.accounts[A].life.deaths == []
+        assert supervision.accounts[A].life.starts < 30, "tried with rising waits"
+        bench.world.full.clear()
+        await until(lambda: all_armed(supervision))
 
 
 async def test_a_full_disk_does_not_stand_between_a_group_and_its_way_out(bench):

@@ -28,13 +28,6 @@ async def ask():
     await server.close()
 
 
-async def test_the_index_names_every_page(ask):
-    """A person who only knows the port finds the rest."""
-    status, text, _ = await ask("/")
-    assert status == 200
-    assert all(path in text for path in ("/metrics", "/api/groups", "/healthz", "/readyz"))
-
-
 async def test_metrics_are_in_prometheus_text_format(ask):
     """Every metric has its help and type, in the format that Prometheus asks for."""
     status, text, content_type = await ask("/metrics")

@@ -94,8 +94,8 @@ def test_flatten_then_run_starts_the_next_cycle():
 
 
 def test_a_frozen_account_parks_the_group_flat():
-    """Out of the cycle; then starts fail on the frozen account until a person is called."""
-    w = world(max_cycles=0, start_failures_max=2)
+    """The cycle ends by its time-out; then starts fail on the frozen account until a person is called."""
+    w = world(max_cycles=0, start_failures_max=2, timeout_s=60)
     w.calm_until(lambda w: w.phase == "MONITORING")
     w.set_mode(w.venues["lighter1"], AccountMode.FROZEN)
     w.calm_until(lambda w: w.phase == "ENDED")

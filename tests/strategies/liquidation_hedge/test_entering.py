@@ -479,15 +479,31 @@ def test_reduce_during_the_entry_takes_the_fill_off_again():
     )
 
 
-def test_an_account_that_freezes_takes_the_group_out():
-    """FROZEN writes only exits: the group leaves, and says which account."""
+def test_an_account_that_freezes_holds_back_every_leg():
+    """Somebody else trades there: what stands is kept, the third leg is not entered, and the notice says why."""
     play = (
         waiting()
         >> mode("lighter1", AccountMode.FROZEN)
-        << """submit backpack exit:1 SELL 5 @997.1 reduce-only
-              submit lighter1 exit:1 BUY 5 @1003 reduce-only"""
-        >> later(1)
-        >> timer("look")
+        >> drawn("3")
+        >> later(3)
+        >> timer("enter")
         << ALL
+        >> looked("5", "-5", "0", but={"lighter1": {"mode": AccountMode.FROZEN}})
+    ).played()
+    assert play.state.phase is Phase.MONITORING
+    assert play.told("second_skipped") == ["triad: going on with two legs: the account of lighter1 is frozen"]
+
+
+def test_an_account_that_freezes_during_the_entry_ends_it():
+    """The hedge may not grow there, so the fill is taken off again; the exit says which account."""
+    play = (
+        entering()
+        >> mode("lighter1", AccountMode.FROZEN)
+        >> filled("backpack", "entry:1", "5")
+        >> closed("backpack", "entry:1", "5")
+        << "submit backpack rebalance:1 SELL 5 @998.1 reduce-only"
+        >> filled("backpack", "rebalance:1", "-5")
+        >> closed("backpack", "rebalance:1", "5")
     ).played()
     assert play.state.exit_reason is ExitReason.ACCOUNT_FROZEN
+    assert "the account of lighter1 is frozen before two legs stood" in play.state.reason

@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 
 from strategies.domain.account import AccountMode
-from strategies.domain.commands import SetTimer
+from strategies.domain.commands import SetTimer, SubmitOrder
 from strategies.domain.events import OperatorState
+from strategies.domain.order import Lane
 from strategies.domain.position import FillCause
 from strategies.liquidation_hedge.state import ExitReason, Phase
 from strategies.risk import Limits
@@ -304,14 +305,22 @@ def test_a_cycle_that_loses_more_than_its_limit_exits_and_parks():
     assert play.state.exit_reason is ExitReason.LOSS_LIMIT
 
 
-def test_a_frozen_account_takes_the_group_out_during_the_watch():
-    """Somebody else trades there: out, while exits are still written."""
-    assert (
+def test_a_frozen_account_is_made_smaller_by_orders_that_it_lets_out():
+    """Somebody else has bought 2 on Lighter 1: Lighter 2 gives back 2, as an exit, though Backpack could grow."""
+    play = (
         monitoring()
-        >> mode("backpack", AccountMode.FROZEN)
-        << """submit lighter1 exit:1 BUY 5 @1003 reduce-only
-              submit lighter2 exit:1 SELL 5 @997.1 reduce-only"""
-    )
+        >> mode("lighter2", AccountMode.FROZEN)
+        >> filled("lighter1", None, "2", cause=FillCause.FOREIGN)
+        << "submit lighter2 rebalance:1 SELL 2 @998.1 reduce-only"
+    ).played()
+    [order] = [c.order for c in play.commands if isinstance(c, SubmitOrder)][-1:]
+    assert order.lane is Lane.EXIT
+
+
+def test_a_frozen_account_alone_closes_nothing():
+    """What stands and is covered stays: a person decides."""
+    play = (monitoring() >> mode("backpack", AccountMode.FROZEN) >> later(5) >> timer("look") << ALL).played()
+    assert play.state.phase is Phase.MONITORING
 
 
 def test_takers_that_are_free_of_minimums_hedge_to_the_lot():

@@ -328,8 +328,8 @@ async def test_a_clock_that_drifts_is_measured_anew(trader: Trader):
     assert order_of(await trader.place(trader.request())).status is OrderStatus.FILLED
 
 
-async def test_too_many_requests_stop_every_lane_for_a_while(monkeypatch: pytest.MonkeyPatch):
-    """429 is a refusal that names how long to wait; nothing happened, and nothing is sent meanwhile."""
+async def test_too_many_requests_hold_everybody_back_for_a_while(monkeypatch: pytest.MonkeyPatch):
+    """429 is a refusal that names how long to wait; nothing happened, and nothing but exits is sent meanwhile."""
     async with trading(monkeypatch, rate_pause_s=0.5) as trader:
         trader.fault(
             FaultKind.STATUS_BEFORE, "order", status=429, body='{"code":"TOO_MANY_REQUESTS","message":"Too many"}'

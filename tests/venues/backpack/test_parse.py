@@ -189,6 +189,15 @@ def test_a_position_row():
     )
 
 
+def test_funding_is_shown_and_spoils_nothing():
+    """What was received on the position; a payload whose funding cannot be read is a position all the same."""
+    row = recorded("position")[0]
+    assert parse.position(changed(row, cumulativeFundingPayment="-0.25"), 5).funding == Decimal("-0.25")
+    for garbage in (None, "", "x", [], "NaN"):
+        position = parse.position(changed(row, cumulativeFundingPayment=garbage), 5)
+        assert (position.quantity, position.funding) == (Decimal("0.002"), None)
+
+
 @pytest.mark.parametrize("fields", [{"netQuantity": None}, {"netQuantity": ""}, {"entryPrice": None}])
 def test_a_position_without_its_numbers_is_malformed(fields: dict[str, Any]):
     """A missing quantity is no zero."""

@@ -58,7 +58,7 @@ def test_it_is_built_by_name_without_io():
         LeverageScope.ACCOUNT,
         False,
     )
-    assert (capabilities.write_life_s, capabilities.pipeline_depth > 1) == (5.0, True)
+    assert (capabilities.write_life_s, capabilities.pipeline_depth > 1) == (2.0, True)
 
 
 # --- opening ------------------------------------------------------------------------------------------------------

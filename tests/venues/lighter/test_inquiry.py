@@ -58,11 +58,14 @@ class SilentStream:
 
     orders = OrderFold()
     trades = TradeFold()
+    clock_offset_least_s = 0.0
 
 
 async def test_a_transaction_that_runs_between_two_questions_is_not_called_dead():
     """Asked after the nonce, the hash is known; asked before it, an executed order would be declared dead."""
     config = LighterVenueConfig(lookup_lag_s=1e-9)
-    inquiry = Inquiry(config, RacingVenue(), SilentStream(), 65, 4, {0: ETH}, now=lambda: NOW)
+    inquiry = Inquiry(
+        config, RacingVenue(), SilentStream(), 65, 4, {0: ETH}, taken_by=lambda _key, _nonce: None, now=lambda: NOW
+    )
     assert (await inquiry.investigate(WRITE)).certainty is not Certainty.DEAD
     assert (await inquiry.investigate(WRITE)).certainty is Certainty.EXECUTED

@@ -6,7 +6,8 @@ import pytest
 
 from strategies.domain.ids import InstrumentId, Timestamp
 from strategies.domain.order import Lane
-from venues.errors import Rejected, Unreachable
+from venues.errors import RateLimited, Rejected, Unreachable
+from venues.lighter.answers import quota_of
 from venues.lighter.budget import Budget
 from venues.lighter.config import LighterVenueConfig, Tier
 from venues.lighter.native import load
@@ -107,14 +108,60 @@ async def test_on_premium_reads_weigh_and_orders_count():
     assert budget.left()[Lane.EXIT] == before == 1_900
 
 
-async def test_a_told_off_account_waits():
-    """After a 429 nothing leaves for as long as the venue asked."""
+@pytest.mark.looptime
+async def test_a_told_off_account_waits_but_its_exits_go_on():
+    """After a 429 entries are held back for as long as the venue asked; an exit leaves a second later."""
+    budget, loop = Budget(Tier.STANDARD, 1.0), asyncio.get_running_loop()
+    budget.penalise_reads(5.0)
+    with pytest.raises(RateLimited):
+        await budget.send(Lane.ENTRY)
+    await budget.send(Lane.EXIT)
+    assert loop.time() == pytest.approx(1.0, abs=0.1)
+    await budget.read("/api/v1/account", Lane.READ)
+    assert loop.time() == pytest.approx(5.0, abs=0.1)
+
+
+@pytest.mark.looptime
+async def test_reading_never_eats_what_exits_need():
+    """With every read that the minute has already asked for, a quarter of it is left to exits."""
+    budget = Budget(Tier.STANDARD, 1.0)
+    for _ in range(28):
+        await budget.read("/api/v1/account", Lane.READ)
+    assert budget.left()[Lane.READ] < 1
+    assert budget.left()[Lane.EXIT] >= 57 / 4
+
+
+@pytest.mark.looptime
+async def test_volume_quota_is_kept_for_exits():
+    """What the venue states as left is shared by lane; below the reserves only free transactions go, exits always."""
     budget = Budget(Tier.PREMIUM, 1.0)
-    budget.penalise_sends(5.0)
-    assert set(budget.left().values()) == {0}
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await budget.send(Lane.EXIT)
+    await budget.send(Lane.ENTRY)
+    budget.quota.state(210)
+    assert (budget.left()[Lane.ENTRY], budget.left()[Lane.HEDGE]) == (10, 110)
+    for _ in range(15):
+        await budget.send(Lane.HEDGE)
+    await budget.send(Lane.EXIT, counted=False)
+    assert (budget.left()[Lane.ENTRY], budget.left()[Lane.HEDGE]) == (0, 95)
+    budget.quota.state(0)
+    assert budget.left()[Lane.HEDGE] == 0
+    assert budget.left()[Lane.EXIT] > 900
+    await asyncio.sleep(15)
+    assert budget.left()[Lane.ENTRY] == 1
+
+
+@pytest.mark.parametrize("body", [{"volume_quota_remaining": 17}, {"volume_quota_remaining": 0}])
+def test_an_answer_states_the_quota(body: dict[str, object]):
+    """A whole number is read."""
+    assert quota_of(body) == body["volume_quota_remaining"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, None, {"volume_quota_remaining": None}, {"volume_quota_remaining": "5"}, {"volume_quota_remaining": -1}],
+)
+def test_an_answer_that_states_none_changes_nothing(body: object):
+    """What is no count is no statement."""
+    assert quota_of(body) is None
 
 
 def test_tokens_are_kept_for_half_their_life():

@@ -25,7 +25,7 @@ async def line(handler: Handler, **fields) -> AsyncIterator[WebSocketLine]:
         config = LighterVenueConfig.model_validate(
             {"base_url": f"http://127.0.0.1:{port}", "ack_timeout_s": 1.0, "reconnect_first_s": 0.02} | fields
         )
-        opened = WebSocketLine(config, random.Random(1))
+        opened = WebSocketLine(config, random.Random(1), on_quota=lambda _left: None)
         await opened.start()
         try:
             yield opened
@@ -199,7 +199,7 @@ async def test_pings_go_both_ways():
 async def test_a_line_without_a_server_is_unreachable():
     """Starting says so, and sending does."""
     config = LighterVenueConfig(base_url="http://127.0.0.1:9", connect_timeout_s=0.2)
-    opened = WebSocketLine(config, random.Random(1))
+    opened = WebSocketLine(config, random.Random(1), on_quota=lambda _left: None)
     with pytest.raises(Unreachable):
         await opened.start()
     assert isinstance(await outcome(await send(opened, 1)), Unreachable)

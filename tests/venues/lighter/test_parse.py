@@ -213,6 +213,15 @@ def test_an_account(recorded):
     assert not balance.liquidating
 
 
+def test_funding_is_shown_and_spoils_nothing(recorded):
+    """The venue counts what was paid; one that cannot be read leaves the position as it is."""
+    body = recorded("account")
+    for paid, received in (("1.5", Decimal("-1.5")), ("-2", Decimal(2)), ("", None), (None, None), ("x", None)):
+        body["accounts"][0]["positions"][0]["total_funding_paid_out"] = paid
+        position = parse_account(body, ME, AT).position(0, AT)
+        assert (position.quantity, position.funding) == (Decimal("-0.2500"), received)
+
+
 def test_a_market_without_a_row_is_flat_and_has_no_leverage(recorded):
     """A complete statement that does not name a market says flat; of leverage it says nothing."""
     account = parse_account(recorded("account"), ME, AT)

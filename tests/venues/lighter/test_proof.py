@@ -51,10 +51,11 @@ ROWS = {
     "tx-failed": (seen(tx=TxStatus.FAILED), Certainty.DEAD),
     "tx-executed-with-error": (seen(tx=TxStatus.EXECUTED, tx_error="reduce only"), Certainty.DEAD),
     "tx-executed": (seen(tx=TxStatus.FINAL), Certainty.EXECUTED),
+    "nonce-fenced": (seen(nonce_fence=True, nonce_taken_by="another"), Certainty.DEAD),
     "tx-pending": (seen(tx=TxStatus.PENDING, next_nonce=7), Certainty.OPEN),
     "nonce-taken": (seen(**NOWHERE, next_nonce=8, nonce_passed_for_s=2.0), Certainty.DEAD),
     "nonce-taken-just-now": (seen(tx=TxStatus.UNKNOWN, next_nonce=8, nonce_passed_for_s=1.9), Certainty.OPEN),
-    "expired": (seen(**NOWHERE, next_nonce=7, now=Timestamp(EXPIRES + 30_001)), Certainty.DEAD),
+    "expired": (seen(**NOWHERE, next_nonce=7, now=Timestamp(EXPIRES + 30_001), clock_offset_s=0.0), Certainty.DEAD),
     "nothing-proven": (seen(tx=TxStatus.UNKNOWN, next_nonce=7, now=Timestamp(EXPIRES + 30_000)), Certainty.OPEN),
 }
 
@@ -103,3 +104,38 @@ def test_an_order_says_nothing_about_its_cancel():
 def test_without_a_look_up_by_hash_nothing_is_dead(what):
     """A nonce that moved on, or the time, may be this very write's doing unless the venue denies knowing it."""
     assert judge(seen(**what)).certainty is Certainty.OPEN
+
+
+@pytest.mark.parametrize(
+    ("now_s", "offset_s", "certainty"),
+    [
+        (631, None, Certainty.OPEN),
+        (900, -300.0, Certainty.OPEN),
+        (331, 300.0, Certainty.DEAD),
+        (930, -299.0, Certainty.DEAD),
+    ],
+)
+def test_expiry_is_judged_by_the_venues_clock(now_s: int, offset_s: float | None, certainty: Certainty):
+    """A clock of ours that runs ahead calls nothing dead, and one that was never compared proves nothing."""
+    observed = seen(**NOWHERE, next_nonce=7, now=Timestamp(NOW + now_s * 1_000), clock_offset_s=offset_s)
+    assert judge(observed).certainty is certainty
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        {"nonce_fence": False, "nonce_taken_by": "another"},
+        {"nonce_fence": True, "nonce_taken_by": None},
+        {"nonce_fence": True, "nonce_taken_by": "d86c"},
+    ],
+)
+def test_a_fence_needs_trust_and_another_transaction(what: dict[str, object]):
+    """Not trusted, not taken, or taken by this very write: nothing is dead."""
+    assert judge(seen(**what)).certainty is Certainty.OPEN
+
+
+def test_what_the_venue_knows_outweighs_the_fence():
+    """A transaction that is shown as executed is not dead, whatever else was acknowledged."""
+    fence = {"nonce_fence": True, "nonce_taken_by": "another"}
+    assert judge(seen(**fence, tx=TxStatus.EXECUTED)).certainty is Certainty.EXECUTED
+    assert judge(seen(**fence, filled=True)).certainty is Certainty.EXECUTED

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from strategies.domain.order import OrderStatus, Side
+from strategies.domain.order import Lane, OrderStatus, Side
 from tests.venues.lighter.wire import ETH, PATIENCE_S, RESTING, desk
+from venues.errors import Unreachable
 from venues.simulator.faults import Fault, FaultKind
 from venues.simulator.testing import simulation
 from venues.venue import FillReport, OrderReport, PositionReport, QuoteReport, StreamGap, StreamUp
@@ -137,9 +138,79 @@ async def test_the_clocks_offset_is_measured(tmp_path):
             assert 3.0 < offset < 5.0
 
 
+async def test_a_frame_that_was_long_on_its_way_shows_its_age(tmp_path):
+    """A quote is as old as the frame was made, by the venue's clock, not as young as its arrival."""
+    async with simulation() as sim, desk(sim, tmp_path) as trader:
+        await until(lambda: trader.venue.status().clock_offset_s is not None)
+        stream = trader.venue._stream
+        late = {
+            "type": "update/market_stats",
+            "channel": "market_stats:0",
+            "market_stats": {"market_id": 0, "mark_price": "3000.00"},
+            "timestamp": trader.venue._now() - 20_000,
+        }
+        stream._dispatch(late)
+        assert stream.quote(0).mark_at <= trader.venue._now() - 19_000
+
+
+async def test_private_subscriptions_are_renewed_before_their_token_ends(tmp_path):
+    """At four fifths of a token's life each private channel is asked for again, with a fresh one, and tells no gap."""
+    async with simulation() as sim, desk(sim, tmp_path, token_life_s=60.0) as trader:
+        await trader.hear(StreamUp)
+        stream, loop = trader.venue._stream, asyncio.get_running_loop()
+        before = dict(stream._subscribed_at)
+        stream._subscribed_at = {name: at - 49.0 for name, at in before.items()}
+        await until(lambda: all(stream._subscribed_at[name] >= before[name] for name in stream._private))
+        assert all(loop.time() - stream._subscribed_at[name] < 5 for name in stream._private)
+        await trader.place(1)
+        await trader.hear(FillReport)
+        assert trader.all(StreamGap) == []
+
+
+async def test_a_stream_that_cannot_be_relied_on_says_so(tmp_path):
+    """Down, or not yet shown everything after a reconnect: deaf, with the reason; afterwards it hears again."""
+    async with simulation() as sim, desk(sim, tmp_path) as trader:
+        await trader.hear(StreamUp)
+        assert trader.venue.status().deaf == ""
+        trader.venue._stream._stream.reconnect("test")
+        async with asyncio.timeout(PATIENCE_S):
+            while not trader.venue.status().deaf:  # noqa: ASYNC110 - gone within milliseconds: looked at in every turn
+                await asyncio.sleep(0)
+        await until(lambda: trader.venue.status().deaf == "")
+
+
 async def test_a_venue_that_goes_away_is_a_gap(tmp_path):
     """The shutdown frame ends the connection at once."""
     async with simulation() as sim, desk(sim, tmp_path) as trader:
         await trader.hear(StreamUp)
         await sim.stop()
         await trader.hear(StreamGap)
+
+
+async def test_a_position_is_told_over_the_stream_when_reads_are_spent(tmp_path):
+    """No request is left for reads: the venue's statement comes as a fresh snapshot, at once, and nothing is spent."""
+    async with simulation() as sim, desk(sim, tmp_path, tier="standard") as trader:
+        await trader.hear(StreamUp)
+        await trader.place(1)
+        while trader.venue.status().budget_left[Lane.READ] >= 1:
+            await trader.venue.position(ETH)
+        left = trader.venue.status().budget_left[Lane.EXIT]
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        first, second = await asyncio.gather(trader.venue.position(ETH), trader.venue.position(ETH))
+        assert (first.quantity, second.quantity) == (Decimal("0.1"), Decimal("0.1"))
+        await trader.place(2, side=Side.SELL, reduce_only=True, lane=Lane.EXIT, price=Decimal(2900))
+        await trader.hear(FillReport, lambda fill: fill.client_order_id == 2)
+        assert (await trader.venue.position(ETH)).quantity == 0
+        assert loop.time() - asked_at < 10
+        assert trader.venue.status().budget_left[Lane.EXIT] == left - 1
+        assert trader.all(StreamGap) == []
+
+
+async def test_a_statement_over_a_stream_that_is_down_is_no_answer(tmp_path):
+    """Neither budget nor stream: nothing is taken for flat."""
+    async with simulation() as sim, desk(sim, tmp_path, tier="standard", read_timeout_s=0.5) as trader:
+        await trader.hear(StreamUp)
+        sim.faults.add(stream_fault(FaultKind.FREEZE_CHANNEL, "account_all_positions", count=None))
+        with pytest.raises(Unreachable):
+            await trader.venue._stream.positions(0.3)

@@ -181,6 +181,21 @@ async def test_somebody_elses_use_of_the_key_is_a_stale_nonce_and_is_told(tmp_pa
         assert bought(sim) == [1, 2, 3]
 
 
+async def test_a_client_says_up_to_which_nonce_it_can_explain_every_use(tmp_path):
+    """After the opening, after a write of its own, and after a stranger's: what a restart holds its journal against."""
+    async with simulation() as sim:
+        async with desk(sim, tmp_path) as trader:
+            [(key, at_first)] = trader.venue.status().nonces.items()
+            write = await trader.prepare(1)
+            await (await trader.venue.transmit(write))
+            assert trader.venue.status().nonces == {key: write.identity.nonce + 1}
+        async with desk(sim, tmp_path) as other:
+            await other.place(2)
+        async with desk(sim, tmp_path) as trader:
+            assert trader.venue.status().nonces == {key: at_first + 2}
+            assert trader.all(ForeignWrite) == []
+
+
 async def test_a_discarded_write_leaves_no_hole(tmp_path):
     """Its nonce goes to the next one, without a question; giving it back twice is harmless."""
     async with simulation() as sim, desk(sim, tmp_path) as trader:
@@ -216,14 +231,16 @@ async def test_a_write_is_never_transmitted_twice(tmp_path):
 
 @pytest.mark.parametrize("line", LINES)
 async def test_coming_too_often_is_told_and_counted(tmp_path, line):
-    """429 did nothing; the nonce is kept."""
+    """429 did nothing; the nonce is kept, entries are held back, and an exit leaves at its pace."""
     async with simulation() as sim, desk(sim, tmp_path, orders_over=line) as trader:
         sim.faults.add(fault(FaultKind.STATUS_BEFORE, status=429, body='{"code":23000,"message":"Too Many Requests!"}'))
         with pytest.raises(RateLimited) as caught:
             await trader.place(1)
         assert caught.value.retry_after_s > 0
         assert trader.venue.status().rate_limited == 1
-        await trader.place(1)
+        with pytest.raises(RateLimited, match="our own budget"):
+            await trader.place(1)
+        await trader.place(1, lane=Lane.EXIT)
         assert bought(sim) == [1]
 
 

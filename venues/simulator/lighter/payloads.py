@@ -22,6 +22,7 @@ from venues.simulator.lighter.words import (
     order_type,
     time_in_force,
     trade_type,
+    trigger_status,
 )
 from venues.simulator.model import FundingPaid, MarginRow, OrderRow, OrderState, PositionRow, TradeRow
 
@@ -61,10 +62,10 @@ def order_payload(order: OrderRow, market: WireMarket) -> Json:
         "type": order_type(order),
         "time_in_force": time_in_force(order),
         "reduce_only": order.reduce_only,
-        "trigger_price": market.price_text(ZERO),
+        "trigger_price": market.price_text(order.trigger_price or ZERO),
         "order_expiry": order.expires_at or 0,
         "status": order_status(order),
-        "trigger_status": "na",
+        "trigger_status": trigger_status(order),
         "trigger_time": 0,
         "parent_order_index": 0,
         "parent_order_id": "0",

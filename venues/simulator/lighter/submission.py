@@ -247,22 +247,26 @@ class Submitter:
         return None
 
     def _new_order(self, account: str, body: CreateOrder) -> NewOrder:
-        if body.kind not in (OrderKind.LIMIT, OrderKind.MARKET):
+        if body.kind not in (OrderKind.LIMIT, OrderKind.MARKET, OrderKind.STOP_LOSS):
             raise ApiRefusal(Code.UNSUPPORTED_ORDER_TYPE, body.kind.name)
+        stop = body.kind is OrderKind.STOP_LOSS
+        if stop and not body.reduce_only:
+            raise ApiRefusal(Code.UNSUPPORTED_ORDER_TYPE, "this simulator keeps reduce-only stops only")
         market = self._markets.by_index(body.market_index)
         rests = body.time_in_force is not WireTimeInForce.IOC
         return NewOrder(
             account=account,
             symbol=market.symbol,
             side=Side.SELL if body.is_ask else Side.BUY,
-            order_type=OrderType.MARKET if body.kind is OrderKind.MARKET else OrderType.LIMIT,
+            order_type=OrderType.LIMIT if body.kind is OrderKind.LIMIT else OrderType.MARKET,
             time_in_force=TimeInForce.GTC if rests else TimeInForce.IOC,
             quantity=market.size_of(body.base_amount),
             price=market.price_of(body.price),
             client_order_id=body.client_order_index or None,
             post_only=body.time_in_force is WireTimeInForce.POST_ONLY,
             reduce_only=body.reduce_only,
-            expires_at=Timestamp(body.order_expiry) if rests else None,
+            expires_at=Timestamp(body.order_expiry) if rests or stop else None,
+            trigger_price=market.price_of(body.trigger_price) if stop else None,
         )
 
     def _cancel(self, account: str, body: CancelOrder, now: Timestamp) -> int:

@@ -81,7 +81,7 @@ def order_status(order: OrderRow) -> str:
         case OrderState.PENDING:
             return "in-progress"
         case OrderState.OPEN:
-            return "open"
+            return "pending" if order.waits_for_trigger else "open"
         case OrderState.FILLED:
             return "filled"
         case OrderState.EXPIRED:
@@ -94,7 +94,16 @@ def order_type(order: OrderRow) -> str:
     """Return the type word: an order the venue made to close a position is a "liquidation"."""
     if order.cause is not FillCause.ORDER:
         return "liquidation"
+    if order.trigger_price is not None:
+        return "stop-loss"
     return "market" if order.order_type is OrderType.MARKET else "limit"
+
+
+def trigger_status(order: OrderRow) -> str:
+    """Return the word for what an order waits for before it runs."""
+    if order.trigger_price is None:
+        return "na"
+    return "mark-price" if order.waits_for_trigger else "ready"
 
 
 def time_in_force(order: OrderRow) -> str:

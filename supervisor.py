@@ -18,6 +18,8 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from actors.backtest.many import play_all, report
+from actors.backtest.run import BacktestError
 from actors.chance import fraction
 from actors.clock import wall_now
 from actors.hosting.protocol import Hosts
@@ -47,12 +49,14 @@ from actors.web.server import PortInUseError, StatusServer
 from actors.web.tokens import WeakTokenError
 from conf import commands
 from conf.again import proposal
+from conf.backtests import NoBacktestError, backtests
 from conf.finding import SettingsError
 from conf.load import load, missing_secrets, needs_live_flag
 from conf.schema import Settings
 from conf.wishes import desired
 from strategies.domain.ids import GroupId
 from venues.secrets import SecretMissingError
+from venues.simulator.prices import TapeError
 
 BAD_USAGE = 2
 """Exit code of everything that is wrong before anything has been started."""
@@ -187,6 +191,33 @@ def diagnose(
     except _REFUSALS as error:
         _refuse(error)
     sys.exit(code)
+
+
+@app.command()
+def backtest(
+    context: typer.Context,
+    tape: Annotated[Path, typer.Option("--tape", metavar="CSV", help="timestamp,open,high,low,close,volume a minute.")],
+    *,
+    groups: Groups = None,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", metavar="GROUP", help="Only this group; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Instead of the simulator's.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Play only so many minutes of the tape.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="For pages and JSON; default state_dir/backtest.")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Play groups on a tape, on virtual time: figures here, a page with plots each. Trades nowhere, needs no key."""
+    try:
+        settings = _read(groups or context.find_root().params["groups"], overrides)
+        results = play_all(backtests(settings, tape, groups=group or (), seed=seed, rows=rows))
+        pages = report(results, out or settings.general.state_dir / "backtest", Console(file=sys.stdout))
+    except (*_REFUSALS, NoBacktestError, TapeError, BacktestError, ValueError) as error:
+        _refuse(error)
+    for each in pages:
+        typer.echo(f"Page: {each}")
 
 
 @journal_app.command()
@@ -329,7 +360,11 @@ async def _panic(settings: Settings, timeout_s: float) -> int:
 async def _diagnose(settings: Settings, timeout_s: float) -> int:
     """Run the only group of these settings; a simulator is started for it unless one runs."""
     state_dir = settings.general.state_dir
+    lock = HostLock(str(state_dir), STREAM)
     async with AsyncExitStack() as ends:
+        # Before anything is claimed: a supervisor that runs here must not lose its accounts to a diagnosis.
+        await lock.acquire(wait_s=0)
+        ends.callback(lock.release)
         if settings.simulated_venues():
             simulator = Simulator(settings.simulator_arguments(), state_dir / "simulator")
             ends.push_async_callback(simulator.stop)

@@ -47,4 +47,7 @@ def less_owed(owed: Iterable[OwedFill], order_id: OrderId | None, part: Decimal)
 
 def total_owed(owed: Iterable[OwedFill]) -> Decimal:
     """Return the sum of what is owed, signed."""
-    return sum((entry.signed for entry in owed), start=ZERO)
+    total = ZERO
+    for entry in owed:
+        total += entry.signed
+    return total

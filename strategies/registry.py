@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from strategies.avellaneda_stoikov.params import AvellanedaStoikovParams
+from strategies.avellaneda_stoikov.policy import AvellanedaStoikov
+from strategies.desk.quoting import MAIN
 from strategies.domain.model import Value
 from strategies.flatten.invariants import violations as flatten_violations
 from strategies.flatten.machine import Flatten
 from strategies.flatten.state import FlattenParams
+from strategies.geometric_grid.params import GeometricGridParams
+from strategies.geometric_grid.policy import GeometricGrid
 from strategies.liquidation_hedge.invariants import violations
 from strategies.liquidation_hedge.machine import LiquidationHedge
 from strategies.liquidation_hedge.params import LiquidationHedgeParams
@@ -21,6 +26,8 @@ from strategies.simple_hedge.policy import FOLLOW, LEAD, SimpleHedge
 from strategies.smoke_test.params import SmokeTestParams
 from strategies.smoke_test.policy import SmokeTest
 from strategies.strategy import Strategy, on_desk
+from strategies.trend_ladder.params import TrendLadderParams
+from strategies.trend_ladder.policy import TrendLadder
 
 FLATTEN = "flatten"
 """The strategy that gets a group out and does nothing else."""
@@ -62,6 +69,9 @@ STRATEGIES: dict[str, Strategy] = {
         ),
         on_desk("min_order", MinOrderParams, None, MinOrder),
         on_desk("smoke_test", SmokeTestParams, None, SmokeTest),
+        on_desk("trend_ladder", TrendLadderParams, (MAIN,), TrendLadder),
+        on_desk("geometric_grid", GeometricGridParams, (MAIN,), GeometricGrid),
+        on_desk("avellaneda_stoikov", AvellanedaStoikovParams, (MAIN,), AvellanedaStoikov),
         on_desk("simple_hedge", SimpleHedgeParams, (LEAD, FOLLOW), SimpleHedge),
     )
 }

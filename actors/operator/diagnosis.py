@@ -14,6 +14,7 @@ from rich.console import Console
 
 from actors.account import AccountActor, AccountSpec
 from actors.group import GroupActor, GroupActorSpec
+from actors.hostlock import HostLock
 from actors.journal.store import open_store
 from actors.logs import close_logs, log_to_file
 from actors.operator.diagnosis_report import Report, Sources, compose
@@ -135,6 +136,10 @@ class Diagnosis:
             await self._store.close()
 
     async def _up(self, spec: AccountSpec) -> int:
+        # Asked before the claim: claiming would fence whoever lives with this account.
+        lock = HostLock(spec.lock_dir, f"account-{spec.account}")
+        await lock.acquire(wait_s=0)
+        lock.release()
         epoch = await self._store.claim(f"account/{spec.account}", _HOLDER)
         actor = self._make_account(spec, epoch)
         await actor.start()

@@ -26,8 +26,6 @@ def interruptions(turn: Turn[Any]) -> Iterator[Leave]:
     if turn.forced:
         yield Leave(turn.forced, parking=True)
     for name, leg in state.legs.items():
-        if leg.mode is AccountMode.FROZEN:
-            yield Leave(f"the account of {name} is frozen", parking=True)
         if leg.failures >= turn.params.order_failures_max:
             text = f"{leg.failures} orders in a row on {name} came to nothing: {leg.failure}"
             yield Leave(text, parking=True)

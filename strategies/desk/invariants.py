@@ -6,6 +6,7 @@ from typing import Any
 from strategies.desk.machine import ACT, LOOK
 from strategies.desk.policy import Policy
 from strategies.desk.state import DeskLeg, DeskState, Phase
+from strategies.domain.account import AccountMode
 from strategies.domain.commands import Command, SubmitOrder
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import LegName
@@ -37,6 +38,9 @@ def step_violations(before: DeskState[Any], after: DeskState[Any], commands: Seq
             yield Violation("only_exits_outside", f"{order.order_id} in {after.phase}")
         if after.operator_state in (OperatorState.REDUCE, OperatorState.FLATTEN) and not order.reduce_only:
             yield Violation("reduce_means_reduce", f"{order.order_id} may grow in {after.operator_state}")
+        frozen = [name for name, leg in after.legs.items() if leg.mode is AccountMode.FROZEN]
+        if frozen and not order.reduce_only:
+            yield Violation("frozen_means_reduce", f"{order.order_id} may grow while {frozen} is frozen")
 
 
 def _group_violations(state: DeskState[Any]) -> Iterator[Violation]:

@@ -29,7 +29,7 @@ def keep(turn: Turn[Any], name: LegName, wanted: Sequence[Wanted]) -> None:
     _cancel_orphans(turn, name, grace_ms)
     if by_slot and _may_place(turn, name):
         for each in by_slot.values():
-            if each.quantity > ZERO:
+            if each.quantity > ZERO and turn.writes(name, reduce_only=each.reduce_only):
                 turn.submit(name, each)
 
 
@@ -52,12 +52,12 @@ def _cancel_orphans(turn: Turn[Any], name: LegName, grace_ms: int) -> None:
 
 
 def _may_place(turn: Turn[Any], name: LegName) -> bool:
-    """Say whether a leg may get an order now: rested, armed, nothing unexplained at the venue, priced by a fresh quote.
+    """Say whether a leg may get an order now: rested, nothing unexplained at the venue, priced by a fresh quote.
 
     Only one order a slot; another slot of the leg may have one whose answer was lost: it is counted in nobody's slot.
     """
     leg = turn.leg(name)
-    if turn.now < leg.not_before or not turn.armed(name) or leg.orphans:
+    if turn.now < leg.not_before or not turn.writes(name, reduce_only=True) or leg.orphans:
         return False
     if turn.fresh_quote(name) is None:
         turn.want_look()

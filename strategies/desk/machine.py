@@ -109,13 +109,13 @@ class Desk(Generic[M]):
 
     def _idle(self, turn: Turn[M]) -> None:
         """Start a cycle when the operator lets us and the rest is over."""
-        if turn.may_open and turn.now >= turn.state.start_due_at:
+        if turn.told_to_run and turn.now >= turn.state.start_due_at:
             turn.enter(Phase.PREPARING, "looking at all legs")
             turn.want_look()
 
     def _prepare(self, turn: Turn[M]) -> None:
         """Go from a look at all legs to a running cycle, or give the start up with the reason."""
-        if not turn.may_open:
+        if not turn.told_to_run:
             turn.enter(Phase.IDLE, f"operator said {turn.state.operator_state}", look_due_at=None)
             return
         seen = all(turn.sighted(name) and self._since_phase(turn, name) for name in turn.state.legs)
@@ -218,12 +218,12 @@ class Desk(Generic[M]):
     def _moments(self, turn: Turn[M]) -> list[Timestamp]:
         state = turn.state
         if state.phase is Phase.IDLE:
-            return [state.start_due_at] if turn.may_open else []
+            return [state.start_due_at] if turn.told_to_run else []
         if state.phase is Phase.EXITING:
             return [] if state.way_out_done_at is None else [settle_by(turn)]
         found = [moment for leg in state.legs.values() for moment in moments(turn, leg)]
         if state.phase is Phase.WORKING:
-            found.extend(self._blind_at(turn, name) for name in state.legs)
+            found.extend(self._blind_at(turn, name) for name in state.legs if turn.quote(name) is None)
             if state.wake_at is not None:
                 found.append(state.wake_at)
         return found

@@ -113,14 +113,23 @@ class Turn(Generic[M]):
         self.commands.append(Notify(severity=severity, topic=topic, text=f"{self.setting.group}: {text}"))
 
     @property
-    def may_open(self) -> bool:
-        """Say whether something new may be begun."""
+    def told_to_run(self) -> bool:
+        """Say whether the operator lets a cycle begin."""
         return self.state.operator_state is OperatorState.RUN
+
+    @property
+    def may_open(self) -> bool:
+        """Say whether something new may be begun: not while somebody else trades on an account of ours."""
+        return self.told_to_run and not self.frozen_legs()
 
     @property
     def may_grow(self) -> bool:
         """Say whether an order may make a leg bigger."""
-        return self.state.operator_state in (OperatorState.RUN, OperatorState.PAUSE)
+        return self.state.operator_state in (OperatorState.RUN, OperatorState.PAUSE) and not self.frozen_legs()
+
+    def frozen_legs(self) -> tuple[LegName, ...]:
+        """Return the legs whose accounts let nothing out but what reduces."""
+        return tuple(name for name, leg in self.state.legs.items() if leg.mode is AccountMode.FROZEN)
 
     def instrument(self, name: LegName) -> Instrument | None:
         """Return the leg's instrument, once seen."""
@@ -187,9 +196,10 @@ class Turn(Generic[M]):
         """Ask for the end of an order by its id alone."""
         self.commands.append(CancelOrder(account=self.leg(name).account, order_id=order_id))
 
-    def armed(self, name: LegName) -> bool:
-        """Say whether the leg's account writes whatever it is told."""
-        return self.leg(name).mode is AccountMode.ARMED
+    def writes(self, name: LegName, *, reduce_only: bool) -> bool:
+        """Say whether the leg's account sends such an order: armed any, frozen what only reduces."""
+        mode = self.leg(name).mode
+        return mode is AccountMode.ARMED or (reduce_only and mode is AccountMode.FROZEN)
 
     def want_look(self) -> None:
         """Have all legs looked at as soon as the read budget allows."""

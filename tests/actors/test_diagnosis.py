@@ -1,6 +1,7 @@
 """Diagnostics run in one process over matching cores: reports, verdicts, refusals."""
 
 import asyncio
+import io
 import json
 from decimal import Decimal
 from itertools import count
@@ -172,7 +173,7 @@ async def test_the_report_is_written_for_people_and_programs(venues, monkeypatch
     )
     run = run_of(venues, "min_order", "bp", targets=THERE_AND_BACK)
     folder = venues.folder / "reports"
-    with Console(record=True, file=(venues.folder / "terminal").open("w")) as console:
+    with Console(record=True, file=io.StringIO()) as console:
         code = await diagnose(run, 30.0, console, folder)
     assert code == 0
     base = folder / run.group.group.group

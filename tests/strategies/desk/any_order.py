@@ -14,6 +14,7 @@ from tests.strategies.desk.world import DeskWorld, recover
 from tests.strategies.liquidation_hedge.world import Venue, VenueOrder
 
 LOT = Decimal("0.001")
+MODES = st.sampled_from([AccountMode.DISARMED, AccountMode.FROZEN, *[AccountMode.ARMED] * 3])
 SHARES = st.sampled_from([Decimal(1), Decimal("0.5"), Decimal("0.013"), Decimal(0)])
 
 
@@ -115,7 +116,7 @@ class DeskAnyOrder(RuleBasedStateMachine):
         venue = data.draw(st.sampled_from(self.venues(lambda v: v.position)))
         self.world.force(venue, -venue.position, cause)
 
-    @rule(data=st.data(), mode=st.sampled_from([AccountMode.DISARMED, AccountMode.ARMED, AccountMode.ARMED]))
+    @rule(data=st.data(), mode=MODES)
     def set_mode(self, data: st.DataObject, mode: AccountMode) -> None:
         """An account may do more, or less."""
         self.world.set_mode(data.draw(st.sampled_from(self.venues(lambda _: True))), mode)

@@ -8,13 +8,15 @@ CELLS ?= all
 # Some shells forbid bytecode; Ray then starts three times slower, and every worker with it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check simulate page-drill bench kill-matrix setup clean help
+.PHONY: demo test check simulate page-drill bench kill-matrix alert-drill grafana setup clean help
 help:
 	@echo "make demo    two simulated venues, two hedge groups, live table (Ctrl-C ends it)"
 	@echo "make test    linters, types, import contracts and every test"
 	@echo "make check   the same without the tests"
 	@echo "make simulate SEEDS=N   plays N seeds of random faults on virtual time, prints what was broken"
 	@echo "make kill-matrix  kills every kind of process at every step of a cycle, writes docs/kill-matrix.md (two hours)"
+	@echo "make alert-drill  real Prometheus and Alertmanager: every alert fires and clears, writes docs/alert-drill.md (fifteen minutes, root)"
+	@echo "make grafana  writes rules, dashboards and docs/metrics.md from the code in grafana/"
 	@echo "make page-drill   the dashboard in Chromium against the running demo; takes the pictures in docs/dashboard"
 	@echo "make bench   measures speed and memory, prints a table"
 
@@ -49,6 +51,13 @@ simulate: $(READY)
 
 kill-matrix: $(READY)
 	$(BIN)/python -m tests.chaos.matrix --cells "$(CELLS)" --out docs/kill-matrix.md
+
+# Needs the programs `prometheus` and `prometheus-alertmanager` (Debian packages of the same names).
+alert-drill: $(READY)
+	$(BIN)/python -m tests.grafana.drill --out docs/alert-drill.md
+
+grafana: $(READY)
+	$(BIN)/python -m grafana
 
 page-drill: $(READY)
 	CI=true $(BIN)/python -m pytest -q tests/end_to_end/page_drill.py

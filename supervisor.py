@@ -44,6 +44,7 @@ from actors.ray_environment import RayStartError, ray_kept
 from actors.supervision.belonging import check_belonging
 from actors.supervision.build import build_digest, code_root
 from actors.supervision.desired import Desired
+from actors.supervision.hostwatch import HostWatch
 from actors.supervision.supervision import STREAM, Supervision, check_streams, who_owns
 from actors.web.server import PortInUseError, StatusServer
 from actors.web.tokens import WeakTokenError
@@ -331,6 +332,7 @@ async def _run(
                 simulator=simulator,
                 until_done=until_done,
                 interrupts=interrupts,
+                host=HostWatch(state_dir, wall_now),
                 desk=desk,
             )
             return await session.run()

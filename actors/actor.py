@@ -113,6 +113,8 @@ class AccountStatus(Value):
     histograms: dict[str, Histogram]
     loop_lag_s: float
     fact_seq: int = Field(default=0, ge=0, description="number of the last published fact")
+    memory_bytes: int | None = Field(default=None, description="resident memory of the actor's process")
+    cpu_s: float | None = Field(default=None, description="CPU seconds that the actor's process has used")
 
 
 class Note(Value):
@@ -151,6 +153,8 @@ class GroupStatus(Value):
     loop_lag_s: float
     strategy: str = Field(default="", description="name of the strategy that decides")
     instrument_id: InstrumentId | None = Field(default=None, description="what the group trades")
+    memory_bytes: int | None = Field(default=None, description="resident memory of the actor's process")
+    cpu_s: float | None = Field(default=None, description="CPU seconds that the actor's process has used")
 
 
 class Liveness(StrEnum):

@@ -1,8 +1,12 @@
-"""Naked time: how long, and how much, a group was uncovered."""
+"""Naked time: how long, and how much, a group was uncovered; and how long a hedge takes to be known at its venue."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
-from strategies.domain.ids import Timestamp
+from strategies.domain.commands import Command, SubmitOrder
+from strategies.domain.events import Event, OrderAccepted, OrderClosed, OrderDenied, OrderRejected
+from strategies.domain.ids import OrderId, Timestamp
+from strategies.domain.order import Lane
 from strategies.machine import GroupView
 
 _MS = 1_000
@@ -49,3 +53,24 @@ class NakedClock:
         if self.since is None:
             return self._usd_seconds
         return self._usd_seconds + self._usd * max(0, now - self._changed_at) / _MS
+
+
+class HedgeClock:
+    """Times every order of the HEDGE lane, from the event that made the strategy ask for it to the venue's word."""
+
+    def __init__(self) -> None:
+        """Start with none on the way."""
+        self._asked: dict[OrderId, Timestamp] = {}
+
+    def update(self, event: Event, commands: Sequence[Command]) -> float | None:
+        """Take note of a step; return the seconds of the hedge that it ends, if it ends one."""
+        for command in commands:
+            if isinstance(command, SubmitOrder) and command.order.lane is Lane.HEDGE:
+                self._asked[command.order.order_id] = event.at
+        match event:
+            case OrderAccepted() | OrderClosed():
+                asked_at = self._asked.pop(event.order_id, None)
+                return None if asked_at is None else max(0, event.at - asked_at) / _MS
+            case OrderDenied() | OrderRejected():
+                self._asked.pop(event.order_id, None)  # no hedge came of it: that is another metric
+        return None

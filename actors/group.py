@@ -17,7 +17,7 @@ from pydantic_core import to_jsonable_python
 from actors.actor import AccountPort, ActorUnreachableError, GroupStatus, Note
 from actors.chance import draw
 from actors.clock import wall_now
-from actors.exposure import NakedClock
+from actors.exposure import HedgeClock, NakedClock
 from actors.group_accounts import GroupAccounts
 from actors.group_log import SNAPSHOT_EVERY, DecidedBy, GroupLog
 from actors.hostlock import HostLock, LockMaker
@@ -25,6 +25,8 @@ from actors.journal.location import place_of
 from actors.journal.protocol import StaleEpochError, StoreOpener
 from actors.journal.store import open_store
 from actors.meter import Meter
+from actors.process_use import cpu_s, memory_bytes
+from actors.refusal import counter, refusal_in
 from actors.tasks import Tasks
 from actors.words import in_words
 from strategies.domain.account import AccountMode, LegObservation
@@ -164,6 +166,7 @@ class GroupActor:
         self._log: GroupLog | None = None
         self._timers: dict[TimerName, asyncio.TimerHandle] = {}
         self._naked = NakedClock()
+        self._hedges = HedgeClock()
         self._recent: deque[tuple[Event, tuple[Command, ...]]] = deque(maxlen=_RECENT)
         self._notes: deque[Note] = deque(maxlen=_NOTES)
         self._noted = 0
@@ -285,6 +288,8 @@ class GroupActor:
             counters=dict(self._meter.counters),
             histograms=self._meter.histograms(),
             loop_lag_s=self._lag_s,
+            memory_bytes=memory_bytes(),
+            cpu_s=cpu_s(),
             strategy=self._spec.strategy,
             instrument_id=self._spec.group.instrument_id,
         )
@@ -330,6 +335,12 @@ class GroupActor:
             naked_s = None if isinstance(event, _MOVES_NOTHING) else self._naked.update(event.at, self._view())
             if naked_s is not None:
                 self._meter.observe("naked_interval", naked_s)
+            hedge_s = self._hedges.update(event, step.commands)
+            if hedge_s is not None:
+                self._meter.observe("hedge", hedge_s)
+            refused = refusal_in(event)
+            if refused is not None:
+                self._meter.count(counter(*refused))
             self._meter.count("steps")
         await log.snapshot_if_due(self._machine, self._state)
 

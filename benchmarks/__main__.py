@@ -1,4 +1,4 @@
-"""`python -m benchmarks [latency] [throughput] [recovery] [memory] [flatten]`: measure and print a table."""
+"""`python -m benchmarks [latency] [throughput] [recovery] [memory] [flatten] [scrape]`: measure and print a table."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import flatten, latency, memory, recovery, throughput
+from benchmarks import flatten, latency, memory, recovery, scrape, throughput
 from benchmarks.figures import Row
 from benchmarks.machine import describe
 from benchmarks.stage import Stage, stage
@@ -22,7 +22,10 @@ BENCHES: dict[str, Callable[[Stage], Coroutine[None, None, list[Row]]]] = {
     "recovery": recovery.run,
     "memory": memory.run,
 }
-WITHOUT_RAY: dict[str, Callable[[Path], Coroutine[None, None, list[Row]]]] = {"flatten": flatten.run}
+WITHOUT_RAY: dict[str, Callable[[Path], Coroutine[None, None, list[Row]]]] = {
+    "flatten": flatten.run,
+    "scrape": scrape.run,
+}
 """Benchmarks of one process; they need a folder and nothing else."""
 _WIDTH = 140
 """Of the table when it goes into a file."""

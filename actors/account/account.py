@@ -28,6 +28,7 @@ from actors.hostlock import HostLock, LockMaker
 from actors.journal.protocol import Entry, Journal, JournalError, StaleEpochError, StoreOpener
 from actors.journal.store import open_store
 from actors.meter import Meter
+from actors.process_use import cpu_s, memory_bytes
 from actors.tasks import Tasks
 from strategies.domain.account import AccountMode, Balance, LegObservation, ReportedPosition
 from strategies.domain.ids import InstrumentId, Timestamp
@@ -152,6 +153,8 @@ class AccountActor:
         if not self._ready or self._mode is AccountMode.STOPPED:
             return False
         self._freezing = ""
+        if self._lookout is not None:
+            await self._lookout.old.settle(by)
         return await self._allow(AccountMode.ARMED, f"released by {by}")
 
     async def arm_exits(self, reason: str) -> bool:
@@ -312,6 +315,8 @@ class AccountActor:
             histograms=self._meter.histograms(),
             loop_lag_s=self._lag_s,
             fact_seq=ledger.published,
+            memory_bytes=memory_bytes(),
+            cpu_s=cpu_s(),
         )
 
     # --- coming up ----------------------------------------------------------------------------------------------

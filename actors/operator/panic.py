@@ -34,7 +34,7 @@ from actors.operator.panic_report import LegLine, LegWatch, table
 from actors.operator.session import Interrupts
 from actors.operator.terminal import Terminal
 from actors.supervision.desired import Desired
-from actors.supervision.takeover import panic_ended, panic_runs
+from actors.supervision.takeover import CONFIRMED, panic_ended, panic_runs
 from actors.tasks import Tasks
 from strategies.domain.account import LegObservation
 from strategies.domain.events import OperatorState
@@ -342,7 +342,7 @@ class Panic:
             for spec in self._wanted.groups:
                 name = spec.group.group
                 still = any(leg.group == name and not leg.flat for leg in self._watch.legs)
-                outcome = "NOT CONFIRMED FLAT" if still else "flat"
+                outcome = "NOT CONFIRMED FLAT" if still else CONFIRMED
                 try:
                     await self._store.claim(f"group/{name}", panic_ended(self._by, outcome))
                 except JournalError as error:

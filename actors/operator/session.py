@@ -14,6 +14,7 @@ from actors.operator.desk import Desk
 from actors.operator.simulator import Simulator
 from actors.operator.terminal import Terminal
 from actors.supervision import ending
+from actors.supervision.hostwatch import HostWatch
 from actors.supervision.overview import Overview
 from actors.supervision.settings import OnInterrupt, SupervisorConfig
 from actors.supervision.supervision import Supervision
@@ -83,6 +84,7 @@ class Session:
         simulator: Simulator | None,
         until_done: bool,
         interrupts: Interrupts,
+        host: HostWatch,
         desk: Desk,
     ) -> None:
         """Wire the parts; `interrupts` are heard already."""
@@ -94,8 +96,9 @@ class Session:
         self._simulator = simulator
         self._until_done = until_done
         self._interrupts = interrupts
-        self._desk = desk
+        self._host = host
         self._said: list[str] = []
+        self._desk = desk
         self._tasks = Tasks("session", _complain)
         self._show = Tasks("terminal", _complain)
 
@@ -107,6 +110,7 @@ class Session:
         """
         await self._supervision.start()
         try:
+            self._tasks.start("host", self._host.run())
             await self._server.serve(self._look, self._desk.parts(self._supervision), self._desk.guard)
             self._desk.open(self._supervision, self._server.url, self._tasks)
             self._notifier.start(self._look, by_press(self._supervision))
@@ -189,7 +193,9 @@ class Session:
     def _look(self) -> Overview:
         seen = self._desk.look(self._supervision)
         counters = seen.counters | {"telegram_refused": self._notifier.refused}
-        return seen.model_copy(update={"channels": self._notifier.health(), "counters": counters})
+        return seen.model_copy(
+            update={"channels": self._notifier.health(), "counters": counters, "host": self._host.report}
+        )
 
     def _footer(self) -> tuple[str, ...]:
         what = {

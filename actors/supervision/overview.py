@@ -7,6 +7,7 @@ from pydantic import Field
 from actors.actor import AccountStatus, GroupStatus, Liveness
 from actors.hosting.protocol import ActorKind, Place
 from actors.notify.channel import ChannelHealth
+from actors.supervision.hostwatch import HostReport
 from actors.supervision.keeper import Keeper
 from actors.supervision.supervision import Supervision
 from strategies.domain.account import AccountMode
@@ -61,6 +62,10 @@ class Overview(Value):
     accounts: dict[AccountId, AccountRow]
     notices: tuple[str, ...]
     noticed: int = Field(default=0, ge=0, description="how many notices there have been; the last of them are above")
+    loop_lag_s: float = Field(default=0.0, description="worst lag of the supervisor's event loop lately, seconds")
+    ray_up: bool = True
+    ray_losses: int = 0
+    host: HostReport | None = Field(default=None, description="the machine, as last looked at; None = not yet")
     channels: tuple[ChannelHealth, ...] = Field(default=(), description="how each channel of notifications stands")
     counters: dict[str, int] = Field(default={}, description="the supervisor's own counts, see actors/metrics.py")
 
@@ -106,6 +111,9 @@ def overview(supervision: Supervision, at: Timestamp, counters: Mapping[str, int
         },
         notices=tuple(supervision.notices),
         noticed=supervision.noticed,
+        loop_lag_s=supervision.loop_lag_s,
+        ray_up=supervision.ray_up,
+        ray_losses=supervision.ray_losses,
         counters=dict(counters or {}),
     )
 

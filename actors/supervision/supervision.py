@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -31,6 +32,8 @@ _OWNER_CHECK_S = 5.0
 """How often it is looked whether another supervisor has taken over."""
 _SETTLE_POLL_S = 0.2
 """How often it is looked whether everybody has come up, before spares are made."""
+_LAGS_KEPT = 50
+"""Turns of the supervisor's loop whose lag is remembered: ten seconds, longer than a scrape interval."""
 _RENEW_RETRY_S = 2.0
 """Wait before Ray is started or looked for again: nothing of ours lives meanwhile, and positions may be open."""
 
@@ -96,10 +99,13 @@ class Supervision:
         self._frozen_told: dict[AccountId, str] = {}
         self.config = config
         self.notices: list[str] = []
-        self.noticed = 0
         self.epoch = 0
         self.taken_over = False
         self.beat_at = now()
+        self.noticed = 0
+        self.ray_up = True
+        self.ray_losses = 0
+        self._lags: deque[float] = deque([0.0], maxlen=_LAGS_KEPT)
         self._desired = desired
         self._hosts = hosts
         self._store = store
@@ -278,6 +284,11 @@ class Supervision:
         except JournalError as error:
             self.notice(f"The supervisor's journal cannot be written ({error}): a restart will not know of {kind}.")
 
+    @property
+    def loop_lag_s(self) -> float:
+        """Return the worst lag of the event loop in the last ten seconds, seconds."""
+        return max(self._lags)
+
     def notice(self, text: str) -> None:
         """Tell the operator: critical, and to be seen on the status pages, too."""
         self.notices = [*self.notices[-_NOTICES_KEPT:], text]
@@ -433,12 +444,15 @@ class Supervision:
             if not filled and all(keeper.life.starts for keeper in (*self.accounts.values(), *self.groups.values())):
                 filled = True
                 self.spares.fill()
+            planned = loop.time() + _SETTLE_POLL_S
             await asyncio.sleep(_SETTLE_POLL_S)
+            self._lags.append(max(0.0, loop.time() - planned))
 
     async def _keep_hosts(self) -> None:
         """Have what carries the actors anew when it breaks down; their keepers bring them back as after any death."""
         while True:
             reason = await self._hosts.lost()
+            self.ray_up, self.ray_losses = False, self.ray_losses + 1
             self.notice(f"Ray is lost: {reason}. Every actor starts again as soon as it is back.")
             await self.note("RayLost", {"reason": reason})
             said = ""
@@ -452,6 +466,7 @@ class Supervision:
                     await asyncio.sleep(_RENEW_RETRY_S)
                 else:
                     break
+            self.ray_up = True
             self.notice("Ray is back; every actor starts again.")
             await self.note("RayBack", {})
 

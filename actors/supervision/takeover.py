@@ -3,6 +3,8 @@
 _RUNS = "panic by "
 """No supervisor's name begins like this: a host name has no space."""
 _ENDED = "panic ended, "
+CONFIRMED = "flat"
+"""What a panic has come to when every venue has confirmed."""
 
 
 def panic_runs(by: str) -> str:
@@ -23,3 +25,8 @@ def is_panic(holder: str) -> bool:
 def has_ended(holder: str) -> bool:
     """Say whether it was a panic that has said how it ended."""
     return holder.startswith(_ENDED)
+
+
+def left_flat(words: str) -> bool:
+    """Say whether these words name a panic that ended with every leg confirmed flat."""
+    return f"{_ENDED}{CONFIRMED}:" in words

@@ -5,16 +5,24 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from actors import metrics
-from actors.actor import Histogram
-from actors.metrics import Type
-from actors.web.exposition import render
+from actors import metrics, metrics_host, metrics_venue
+from actors.actor import Histogram, Liveness
+from actors.hosting.protocol import ActorKind
+from actors.metric_kinds import Type
+from actors.notify.channel import ChannelHealth
+from actors.supervision.hostwatch import HostWatch
+from actors.supervision.overview import AccountRow
+from actors.supervision.takeover import panic_ended
+from actors.web.exposition import TABLE, render
 from actors.web.refusal import Reason
-from tests.actors.scene import group_row, scene
+from strategies.domain.events import OperatorState
+from strategies.domain.ids import Timestamp
+from strategies.machine import LegView
+from tests.actors.scene import NOW, A, B, G, actor, group_row, scene
+from tests.actors.supervision.local import account_status, group_status
 
-TABLE = (*metrics.SUPERVISOR, *metrics.GROUPS, *metrics.LEGS, *metrics.ACCOUNTS, *metrics.LANES, *metrics.CHANNELS)
-HISTOGRAMS = (*metrics.GROUP_HISTOGRAMS, *metrics.ACCOUNT_HISTOGRAMS)
 ACTORS = Path(metrics.__file__).parent
 
 
@@ -26,14 +34,15 @@ def page(seen) -> dict[str, float]:
 
 def test_every_name_is_unique_and_keeps_the_rules():
     """One prefix, snake case, `_total` for what only rises, base units at the end of durations and money."""
-    names = [metric.name for metric in (*TABLE, *HISTOGRAMS)]
-    assert len(set(names)) == len(names)
-    for metric in (*TABLE, *HISTOGRAMS):
+    names = [metric.name for metric in TABLE]
+    # A counter's family is called without `_total`: two that differ by it alone are one to some readers.
+    assert len({name.removesuffix("_total") for name in names}) == len(names)
+    for metric in TABLE:
         assert re.fullmatch(r"(hedge|venue)_[a-z_]+", metric.name)
         assert (metric.type is Type.COUNTER) == metric.name.endswith("_total")
-        assert set(metric.labels) <= {"group", "leg", "account", "venue", "lane", "channel"}
+        assert set(metric.labels) <= {"group", "leg", "account", "venue", "lane", "channel", "reason", "actor"}
         assert metric.help.endswith(".")
-        if metric.unit in {"seconds", "usd", "base"}:
+        if metric.unit in {"seconds", "usd", "base", "bytes", "ratio"}:
             assert metric.unit in metric.name
 
 
@@ -54,17 +63,18 @@ def _is_text(node: ast.AST) -> bool:
 def test_every_count_of_an_account_is_exported_and_every_exported_one_is_counted():
     """A counter without a metric is blind; a metric without a counter lies at zero for ever."""
     exported = {
-        m.name.removeprefix("venue_").removesuffix("_total") for m in metrics.ACCOUNTS if m.type is Type.COUNTER
+        m.name.removeprefix("venue_").removesuffix("_total") for m in metrics_venue.ACCOUNTS if m.type is Type.COUNTER
     }
     # The venue client counts its reconnects itself; the restarts are the supervisor's.
     assert named({"count"}, "account/*.py") == exported - {"reconnects", "account_restarts"}
-    assert named({"observe", "timed"}, "account/*.py") == {metric.key for metric in metrics.ACCOUNT_HISTOGRAMS}
+    assert named({"observe", "timed"}, "account/*.py") == {metric.key for metric in metrics_venue.ACCOUNT_HISTOGRAMS}
 
 
 def test_every_measurement_of_a_group_is_exported():
     """The same for groups."""
     exported = {m.name.removeprefix("hedge_group_").removesuffix("_total") for m in metrics.GROUPS}
     counted = named({"count"}, "group.py", "group_accounts.py", "group_log.py")
+    # Refusals are counted by account and reason: `hedge_leg_refusals_total`.
     assert {name for name in counted if not any(each.startswith(name) for each in exported)} == {"stopped"} - exported
     assert named({"observe", "timed"}, "group.py", "group_accounts.py", "group_log.py") == {
         m.key for m in metrics.GROUP_HISTOGRAMS
@@ -73,7 +83,7 @@ def test_every_measurement_of_a_group_is_exported():
 
 def test_every_count_of_the_supervisor_is_exported():
     """What is refused has a metric for each reason, and every count of telemetry has one."""
-    exported = {m.name.removeprefix("hedge_").removesuffix("_total") for m in metrics.SUPERVISOR}
+    exported = {m.name.removeprefix("hedge_").removesuffix("_total") for m in metrics_host.SUPERVISOR}
     assert {f"http_refused_{reason}" for reason in Reason} <= exported
     assert named({"count"}, "telemetry/*.py") <= exported
     assert page(scene(counters={"http_refused_token": 3}))["hedge_http_refused_token_total"] == 3
@@ -85,7 +95,12 @@ def test_a_dead_actor_shows_up_zero_and_what_it_never_said_is_absent():
     assert samples['venue_account_up{account="b",venue="backpack"}'] == 0
     assert samples['venue_account_up{account="a",venue="lighter"}'] == 1
     about_b = {name.partition("{")[0] for name in samples if 'account="b"' in name and name.startswith("venue")}
-    assert about_b == {"venue_account_up", "venue_account_epoch", "venue_account_restarts_total"}
+    assert about_b == {
+        "venue_account_up",
+        "venue_account_epoch",
+        "venue_account_restarts_total",
+        "venue_account_given_up",
+    }
 
 
 @pytest.mark.parametrize(
@@ -96,12 +111,12 @@ def test_a_dead_actor_shows_up_zero_and_what_it_never_said_is_absent():
         ('venue_stream_age_seconds{account="a",venue="lighter"}', 4.5),
         ('venue_equity_usd{account="a",venue="lighter"}', 10000.25),
         ('venue_fills_total{account="a",venue="lighter"}', 5),
-        ('venue_queue_length{account="a",lane="ENTRY",venue="lighter"}', 3),
-        ('venue_sign_seconds_bucket{account="a",le="1.0",venue="lighter"}', 3),
-        ('venue_sign_seconds_bucket{account="a",le="+Inf",venue="lighter"}', 4),
+        ('venue_queue_length{account="a",venue="lighter",lane="ENTRY"}', 3),
+        ('venue_sign_seconds_bucket{account="a",venue="lighter",le="1.0"}', 3),
+        ('venue_sign_seconds_bucket{account="a",venue="lighter",le="+Inf"}', 4),
         ('venue_sign_seconds_sum{account="a",venue="lighter"}', 9.5),
-        ('hedge_leg_believed_base{account="a",group="g",leg="short"}', -1.5),
-        ('hedge_leg_value_usd{account="a",group="g",leg="long"}', 3000),
+        ('hedge_leg_believed_base{group="g",leg="short",account="a"}', -1.5),
+        ('hedge_leg_value_usd{group="g",leg="long",account="a"}', 3000),
         ('hedge_group_net_exposure_usd{group="g"}', 0),
         ('hedge_group_outcome{group="g"}', 0),
         ("hedge_supervisor_epoch", 4),
@@ -112,12 +127,138 @@ def test_numbers_are_what_the_reports_say(sample, value):
     assert page(scene())[sample] == value
 
 
+def test_the_page_is_what_prometheus_reads():
+    """A parser that is not ours finds every metric with its kind and its meaning, and odd names do no harm."""
+    strange = scene(groups={'a"b\\c\nd': group_row()})
+    families = {each.name: each for each in text_string_to_metric_families(render(lambda: strange).decode())}
+    for metric in TABLE:
+        family = families[metric.name.removesuffix("_total")]
+        assert (family.type, family.documentation) == (metric.type, metric.help)
+    ups = families["hedge_group_up"].samples
+    assert [(each.labels, each.value) for each in ups] == [({"group": 'a"b\\c\nd'}, 1)]
+    buckets = [each for each in families["venue_sign_seconds"].samples if each.name.endswith("_bucket")]
+    assert [each.value for each in buckets] == [2, 3, 4]
+
+
 def test_trouble_shows_as_parked():
-    """A group that the supervisor parked is parked, whatever its strategy last said."""
+    """A group that the supervisor parks is parked, whatever its strategy last said."""
     assert page(scene(groups={"g": group_row(trouble="died")}))['hedge_group_outcome{group="g"}'] == 2
+    assert page(scene(groups={"g": group_row(parking="died")}))['hedge_group_outcome{group="g"}'] == 2
+
+
+def naked(**changes):
+    """Return a group that was naked when it last spoke, a minute ago."""
+    status = group_status(G, 2).model_copy(update={"naked_since": Timestamp(NOW - 70_000)})
+    silent = actor(ActorKind.GROUP, G, liveness=Liveness.DEAD, heard_at=Timestamp(NOW - 60_000))
+    return page(scene(groups={G: group_row(status=status, actor=silent, **changes)}))
+
+
+def test_the_naked_clock_runs_on_while_the_group_is_silent():
+    """What was open when it last spoke is open until somebody says otherwise: a dead group is no covered group."""
+    assert naked()['hedge_group_naked_for_seconds{group="g"}'] == 70
+
+
+def test_a_panic_that_ended_flat_stops_the_naked_clock():
+    """The panic has looked at every venue, after the group's last word."""
+    flat = naked(trouble=f"taken over; {panic_ended('me', 'flat')}")
+    assert flat['hedge_group_naked_for_seconds{group="g"}'] == 0
+    still = naked(trouble=f"taken over; {panic_ended('me', 'NOT CONFIRMED FLAT')}")
+    assert still['hedge_group_naked_for_seconds{group="g"}'] == 70
+
+
+def test_exposure_is_as_old_as_the_oldest_report_it_rests_upon():
+    """A fresh group over an account that never reported is not fresh."""
+    assert page(scene())['hedge_group_data_age_seconds{group="g"}'] == float("inf")
+    old = actor(ActorKind.ACCOUNT, B, heard_at=Timestamp(NOW - 9_000))
+    accounts = {**scene().accounts, B: AccountRow(actor=old, venue="backpack", status=None)}
+    assert page(scene(accounts=accounts))['hedge_group_data_age_seconds{group="g"}'] == 9
+
+
+@pytest.mark.parametrize(
+    ("held", "changes", "pending"),
+    [
+        ("1.5", {}, 0),
+        ("1.5", {"parking": "died"}, 1),
+        ("0", {"parking": "died"}, 0),
+        ("1.5", {"actor": actor(ActorKind.FLATTEN, G)}, 1),
+        ("1.5", {"status": group_status(G, 2, held=1, operator=OperatorState.FLATTEN)}, 1),
+        ("1.5", {"parking": "x", "trouble": f"taken over; {panic_ended('me', 'flat')}"}, 0),
+    ],
+)
+def test_a_way_out_is_pending_until_every_leg_is_confirmed(held, changes, pending):
+    """Whoever wanted it: the supervisor, the way out itself, or the operator."""
+    shown = page(scene(groups={G: group_row(held=held, **changes)}))
+    assert shown['hedge_group_flatten_pending{group="g"}'] == pending
+
+
+def test_a_leg_shows_how_far_it_is_from_its_target_and_from_its_end():
+    """Skew, gap in USD, the venue's own statement and the way to liquidation, each from its own source."""
+    view = LegView(account=A, target=2, believed="1.5", reported="1.5")
+    status = group_status(G, 2)
+    status = status.model_copy(update={"view": status.view.model_copy(update={"legs": {"long": view}})})
+    told = account_status(A, 2, believed={"ETH-PERP": "2.5"}, reported={"ETH-PERP": "1.25"}, liquidation_price="1900")
+    accounts = {A: AccountRow(actor=actor(ActorKind.ACCOUNT, A), venue="lighter", status=told)}
+    shown = page(scene(groups={G: group_row(status=status, accounts=(A,))}, accounts=accounts))
+    labels = '{group="g",leg="long",account="a"}'
+    assert shown[f"hedge_leg_skew_ratio{labels}"] == 0.25
+    assert shown[f"hedge_leg_gap_usd{labels}"] == 1000
+    assert shown[f"hedge_leg_reported_base{labels}"] == 1.25
+    assert shown[f"hedge_leg_disagreement_usd{labels}"] == 2500
+    assert shown[f"hedge_leg_liquidation_distance_ratio{labels}"] == 0.05
+    assert shown['hedge_group_net_stated_base{group="g"}'] == 1.25
+
+
+@pytest.mark.parametrize(
+    ("equity", "need", "ratio"),
+    [("100", "80", 0.8), ("0", "5", float("inf")), ("-3", "5", float("inf")), ("0", "0", 0)],
+)
+def test_margin_is_a_share_of_what_is_left(equity, need, ratio):
+    """Nothing left against a requirement is the worst there is, never a division by zero."""
+    told = account_status(A, 2, equity=equity, maintenance_margin=need)
+    shown = page(scene(accounts={A: AccountRow(actor=actor(ActorKind.ACCOUNT, A), venue="lighter", status=told)}))
+    assert shown['venue_margin_ratio{account="a",venue="lighter"}'] == ratio
+
+
+def test_the_machine_is_looked_at_and_its_age_is_told(tmp_path):
+    """Every number of the machine is there after one look, and none before."""
+    (tmp_path / "journal").write_bytes(b"x" * 5000)
+    report = HostWatch(tmp_path, lambda: NOW).look()
+    before, after = page(scene()), page(scene(host=report))
+    wanted = {name for name in after if name.startswith(("hedge_host_", "hedge_supervisor_memory", "hedge_ray_mem"))}
+    assert len(wanted) == 11
+    assert not wanted & before.keys()
+    assert after["hedge_host_report_timestamp_seconds"] == NOW / 1000
+    assert after["hedge_host_state_bytes"] >= 5000
+    assert 0 < after["hedge_host_memory_available_bytes"] < after["hedge_host_memory_bytes"]
+
+
+def test_each_channel_of_notifications_tells_how_it_stands():
+    """What was taken, what failed, what waits, and since when nothing went out; a channel that is well shows 0."""
+    ill = ChannelHealth(
+        name="telegram",
+        sent=3,
+        failures=5,
+        dropped=1,
+        waiting=2,
+        failing_since=Timestamp(NOW - 90_000),
+        last_error="no",
+    )
+    well = ill.model_copy(update={"name": "mail", "failing_since": None})
+    shown = page(scene(channels=(ill, well)))
+    told = {name: shown[f'hedge_notifier_{name}{{channel="telegram"}}'] for name in ("sent_total", "failures_total")}
+    assert told == {"sent_total": 3, "failures_total": 5}
+    assert shown['hedge_notifier_dropped_total{channel="telegram"}'] == 1
+    assert shown['hedge_notifier_waiting{channel="telegram"}'] == 2
+    assert shown['hedge_notifier_failing_seconds{channel="telegram"}'] == 90
+    assert shown['hedge_notifier_failing_seconds{channel="mail"}'] == 0
 
 
 def test_buckets_add_up():
     """Prometheus wants each bucket to hold all below it."""
     histogram = Histogram(bounds=(1.0, 2.0), counts=(1, 2, 3), total=12.0)
-    assert metrics.cumulative(histogram) == [("1.0", 1.0), ("2.0", 3.0), ("+Inf", 6.0)]
+    status = group_status(G, 2).model_copy(update={"histograms": {"decide": histogram}})
+    shown = page(scene(groups={G: group_row(status=status)}))
+    found = [shown[f'hedge_decide_seconds_bucket{{group="g",le="{bound}"}}'] for bound in ("1.0", "2.0", "+Inf")]
+    assert found == [1.0, 3.0, 6.0]
+    assert shown['hedge_decide_seconds_count{group="g"}'] == 6
+    assert shown['hedge_decide_seconds_sum{group="g"}'] == 12

@@ -82,6 +82,8 @@ async def test_when_ray_is_lost_everybody_comes_back_and_nobody_is_blamed(bench)
         assert not supervision.groups[G].parking
         assert [notice for notice in supervision.notices if "no memory" in notice] == ["Waiting for Ray: no memory"]
         assert sum("Ray is lost: killed by the test" in notice for notice in supervision.notices) == 2
+        seen = overview(supervision, loop_now())
+        assert (seen.ray_up, seen.ray_losses) == (True, 2)
 
 
 async def test_a_frozen_process_counts_as_dead(bench):

@@ -153,6 +153,8 @@ class AccountActor:
         if not self._ready or self._mode is AccountMode.STOPPED:
             return False
         self._freezing = ""
+        if self._lookout is not None:
+            await self._lookout.old.settle(by)
         return await self._allow(AccountMode.ARMED, f"released by {by}")
 
     async def arm_exits(self, reason: str) -> bool:

@@ -189,7 +189,10 @@ class Ledger:
             first = max(0, after + 1 - at_hand[0].seq)
             published = self._published + 1 - at_hand[0].seq
             return self._batch(at_hand[first : min(published, first + _BATCH)])
-        return self._batch(await self._older_facts(after))
+        # The journal may be ahead of what is published: an append that is on the disk and not yet answered. A fact told
+        # before its time would make its reader's cursor look like one of another journal.
+        published = self._published
+        return self._batch([fact for fact in await self._older_facts(after) if fact.seq <= published])
 
     def _batch(self, facts: Sequence[NumberedFact]) -> FactBatch:
         return FactBatch(facts=tuple(facts), published=self._published, journal=self.identity)

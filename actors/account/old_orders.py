@@ -48,6 +48,8 @@ class OldOrders:
         self._on_fill = on_fill
         self._gone_at: dict[OrderId, Timestamp] = {}
         """Since when an order that the venue has executed has been seen not to rest."""
+        self._looked: tuple[str, Timestamp] | None = None
+        """Who has looked at the venue's page, and when."""
         self.named: dict[OrderId, str] = {}
         """The orders that a person has to look at, with what was seen last."""
 
@@ -74,6 +76,9 @@ class OldOrders:
             return
         if executed and await self._concluded(record, identity, seen):
             return
+        if self._looked is not None and identity.prepared_at <= self._looked[1]:
+            await self._end(record.request.order_id, seen, self._looked[0])
+            return
         self._name(record.request.order_id, age_s, seen)
 
     async def settle(self, by: str) -> None:
@@ -81,10 +86,15 @@ class OldOrders:
 
         None of them can land any more. A fill that shows up later all the same is folded, as any late fill is.
         """
+        # The word may come before this life has looked at them: it holds for every order that was sent before it.
+        self._looked = (by, self._now())
         for order_id, seen in list(self.named.items()):
-            proof = f"{by} has looked at the venue; last seen: {seen}"
-            await self._ledger.commit(partial(_concluded_by, order_id=order_id, proof=proof, at=self._now()))
-            self.forget(order_id)
+            await self._end(order_id, seen, by)
+
+    async def _end(self, order_id: OrderId, seen: str, by: str) -> None:
+        proof = f"{by} has looked at the venue; last seen: {seen}"
+        await self._ledger.commit(partial(_concluded_by, order_id=order_id, proof=proof, at=self._now()))
+        self.forget(order_id)
 
     def forget(self, order_id: OrderId) -> None:
         """Note that the order has ended, or has shown itself."""

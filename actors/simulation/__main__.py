@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from time import perf_counter
 
+from actors.simulation.cast import CASTS, LIQUIDATION_HEDGE
 from actors.simulation.chunk import play_chunk
 from actors.simulation.play import play
 from actors.simulation.quiet import quiet
@@ -33,22 +35,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--verbose", action="store_true", help="tell the whole story of --seed")
     parser.add_argument("--digests", action="store_true", help="print only the digest of each seed's journals, as JSON")
     parser.add_argument("--processes", type=int, default=2, help="processes to play in (default %(default)s)")
+    parser.add_argument("--strategy", choices=sorted(CASTS), default=LIQUIDATION_HEDGE, help="who plays (%(default)s)")
     chosen = parser.parse_args(arguments)
     seeds = range(chosen.start, chosen.start + chosen.seeds)
     if chosen.seed is not None:
-        return _one(chosen.seed, verbose=chosen.verbose)
+        return _one(chosen.seed, chosen.strategy, verbose=chosen.verbose)
     if chosen.digests:
         with quiet():
-            print(json.dumps({seed: play(seed).digest.hex() for seed in seeds}))  # noqa: T201 - what was asked for
+            print(json.dumps({seed: play(seed, chosen.strategy).digest.hex() for seed in seeds}))  # noqa: T201 - what was asked for
         return 0
-    return _many(seeds, chosen.processes)
+    return _many(seeds, chosen.processes, chosen.strategy)
 
 
-def _one(seed: int, *, verbose: bool) -> int:
+def _one(seed: int, strategy: str, *, verbose: bool) -> int:
     with quiet():
-        played = play(seed)
+        played = play(seed, strategy)
     if verbose:
-        print(draw_scenario(seed))  # noqa: T201 - a command's output
+        print(draw_scenario(seed, strategy))  # noqa: T201 - a command's output
         print("\n".join(played.story))  # noqa: T201 - the same
     print(f"seed {seed}: {played.cycles} cycles, journals {played.digest.hex()}")  # noqa: T201 - the same
     for violation in played.violations:
@@ -56,14 +59,14 @@ def _one(seed: int, *, verbose: bool) -> int:
     return 1 if played.violations else 0
 
 
-def _many(seeds: range, processes: int) -> int:
+def _many(seeds: range, processes: int, strategy: str) -> int:
     started = perf_counter()
     tally = Tally()
     chunks = [seeds[first : first + _CHUNK] for first in range(0, len(seeds), _CHUNK)]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for part in pool.map(play_chunk, chunks):
+        for part in pool.map(partial(play_chunk, strategy=strategy), chunks):
             tally.merge(part)
-    other = _other_hashes(seeds[:_OTHER_HASHES])
+    other = _other_hashes(seeds[:_OTHER_HASHES], strategy)
     if other:
         tally.failures.setdefault(seeds[0], []).append(other)
     print(table(tally, perf_counter() - started))  # noqa: T201 - a command's output
@@ -72,10 +75,20 @@ def _many(seeds: range, processes: int) -> int:
     return 1 if tally.failures else 0
 
 
-def _other_hashes(seeds: Sequence[int]) -> str:
+def _other_hashes(seeds: Sequence[int], strategy: str) -> str:
     """Say what differs when strings hash to something else; empty = nothing."""
     found: list[str] = []
-    command = [sys.executable, "-m", "actors.simulation", "--digests", "--start", str(seeds[0]), "--seeds"]
+    command = [
+        sys.executable,
+        "-m",
+        "actors.simulation",
+        "--strategy",
+        strategy,
+        "--digests",
+        "--start",
+        str(seeds[0]),
+        "--seeds",
+    ]
     for hash_seed in ("1", "2"):
         done = subprocess.run(  # noqa: S603 - this very program
             [*command, str(len(seeds))],

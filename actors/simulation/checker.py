@@ -12,9 +12,10 @@ from actors.actor import NumberedFact
 from actors.group_log import STEP, GroupLog, Loaded, StepBody
 from actors.journal.protocol import Entry, Record
 from actors.meter import Meter
+from actors.simulation.cast import LIQUIDATION_HEDGE
 from actors.simulation.market import ETH, SYMBOLS
-from actors.simulation.scenario import GROUP, LEGS, VENUE_OF
-from actors.simulation.world import GROUP_SPEC, World, stream_of
+from actors.simulation.scenario import GROUP, VENUE_OF
+from actors.simulation.world import World, stream_of
 from strategies.domain.account import AccountMode
 from strategies.domain.commands import SubmitOrder
 from strategies.domain.events import (
@@ -117,7 +118,8 @@ def judge(world: World) -> list[str]:
         executed.update(truth.executed)
         found.extend(_judge_account(world, account, wanted.get(AccountId(account), {}), told, prepared))
         found.extend(judge_facts(account, [*_facts(told)], truth))
-    found.extend(judge_hedges([order for orders in wanted.values() for order in orders.values()], executed))
+    if world.scenario.cast.strategy == LIQUIDATION_HEDGE:
+        found.extend(judge_hedges([order for orders in wanted.values() for order in orders.values()], executed))
     if world.scenario.seed % REPLAY_EVERY == 0:
         found.extend(_judge_replay(world))
     return found
@@ -125,7 +127,7 @@ def judge(world: World) -> list[str]:
 
 def judge_end(world: World, view: GroupView) -> Iterator[str]:
     """Yield what is not as it must be after the calm."""
-    for leg, account in LEGS.items():
+    for leg, account in world.scenario.cast.legs.items():
         held = world.market.held(account)
         dust = held != ZERO and view.legs[LegName(leg)].dust_usd > ZERO
         smallest = world.market.floor_of(account).rules(ETH).min_quantity
@@ -144,11 +146,12 @@ def _wanted(records: Iterable[Record]) -> dict[AccountId, dict[OrderId, OrderReq
 
 
 def _judge_exposure(world: World, wanted: dict[AccountId, dict[OrderId, OrderRequest]]) -> Iterator[str]:
-    """No leg ever held more than the largest order (and dust beneath it): nothing was bought twice."""
+    """No leg ever held more than the largest order, or its cast's bound (and dust beneath it): nothing bought twice."""
     largest = max((order.quantity for orders in wanted.values() for order in orders.values()), default=ZERO)
+    largest = world.scenario.cast.most or largest
     for account, held in world.market.largest.items():
         if held > largest + DUST:
-            yield f"{account} held {held}, the largest order was {largest}"
+            yield f"{account} held {held}, more than {largest}"
 
 
 def judge_hedges(wanted: Iterable[OrderRequest], executed: Mapping[OrderId, Decimal]) -> Iterator[str]:
@@ -299,7 +302,7 @@ def _truth(world: World, account: str, orders_of: dict[ClientOrderId, OrderId]) 
 
 def _judge_replay(world: World) -> Iterator[str]:
     """Fold the group's journal anew, from its first record: the same commands, byte for byte, and the same end."""
-    machine = build_machine("liquidation_hedge", GROUP_SPEC, world.scenario.params, {})
+    machine = build_machine(world.scenario.cast.strategy, world.group_spec, world.scenario.params, {})
     loaded = world.loop.run(_replay(world, machine))
     living = world.view()
     if loaded.divergence is not None:

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Sequence
 from time import process_time
 
+from actors.simulation.cast import LIQUIDATION_HEDGE
 from actors.simulation.play import Played, play
 from actors.simulation.quiet import quiet
 from actors.simulation.report import Tally
@@ -12,17 +13,17 @@ _TWICE_EVERY = 33
 """Every so many seeds are played twice."""
 
 
-def play_chunk(seeds: Sequence[int]) -> Tally:
+def play_chunk(seeds: Sequence[int], strategy: str = LIQUIDATION_HEDGE) -> Tally:
     """Play some seeds, a few of them twice."""
     tally = Tally()
     started = process_time()
     gc.disable()  # the collector's pauses cost a tenth, and a seed's garbage is thrown away whole below
     with quiet():
         for seed in seeds:
-            played = play(seed)
+            played = play(seed, strategy)
             if seed % _TWICE_EVERY == 0:
                 tally.twice += 1
-                _compare(played, play(seed))
+                _compare(played, play(seed, strategy))
             tally.add(played)
             gc.collect(1)
     gc.enable()

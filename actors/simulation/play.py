@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
+from actors.simulation.cast import LIQUIDATION_HEDGE
 from actors.simulation.checker import journal_bytes, judge, judge_end
 from actors.simulation.loop import DeadlockError, VirtualLoop
 from actors.simulation.scenario import Scenario, draw_scenario
@@ -30,9 +31,9 @@ class Played:
     story: list[str] = field(repr=False)
 
 
-def play(seed: int) -> Played:
+def play(seed: int, strategy: str = LIQUIDATION_HEDGE) -> Played:
     """Play a seed."""
-    return play_scenario(draw_scenario(seed))
+    return play_scenario(draw_scenario(seed, strategy))
 
 
 def play_scenario(scenario: Scenario) -> Played:

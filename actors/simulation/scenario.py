@@ -1,16 +1,16 @@
 """What one seed stands for: the group, its surroundings, and everything that will go wrong, drawn before it begins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 from typing import Any
 
+from actors.simulation.cast import CASTS, LIQUIDATION_HEDGE, Cast
 from strategies.domain.events import OperatorState
 
 GROUP = "group"
 VENUE_OF = {"bp": "backpack", "l1": "lighter", "l2": "lighter"}
 """Every account, and where it trades."""
-LEGS = {"backpack": "bp", "lighter1": "l1", "lighter2": "l2"}
 
 
 class Trouble(StrEnum):
@@ -154,10 +154,22 @@ class Scenario:
     calm_at_s: float
     """When the faults end and everything has to come to its end."""
     last_word: OperatorState
+    cast: Cast = CASTS[LIQUIDATION_HEDGE]
+    """Who plays it."""
 
 
-def draw_scenario(seed: int) -> Scenario:
-    """Return the scenario of a seed: the same one, whenever it is asked for."""
+def draw_scenario(seed: int, strategy: str = LIQUIDATION_HEDGE) -> Scenario:
+    """Return the scenario of a seed: the same one, whenever it is asked for. Other strategies meet the same storms.
+
+    Raises:
+        KeyError: no such cast.
+    """
+    cast = CASTS[strategy]
+    drawn = _draw(seed)
+    return replace(drawn, cast=cast, params=cast.params or drawn.params)
+
+
+def _draw(seed: int) -> Scenario:
     dice = Random(f"scenario {seed}")  # noqa: S311 - seeded dice are the point of a simulation
     calm_at_s = dice.choice((1.5, 3.0, 5.0))
     count = dice.choice(_STORM_LENGTHS)

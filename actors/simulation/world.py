@@ -12,7 +12,7 @@ from actors.simulation.disk import Disk
 from actors.simulation.loop import VirtualLoop
 from actors.simulation.market import ETH, Market
 from actors.simulation.process import Line, NoLock, Process
-from actors.simulation.scenario import GROUP, LEGS, VENUE_OF, Happening, Scenario, Trouble
+from actors.simulation.scenario import GROUP, VENUE_OF, Happening, Scenario, Trouble
 from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, Timestamp
@@ -28,7 +28,6 @@ _RESTART_S = (0.01, 0.3, 2.0)
 _DISK_RETRY_S = 0.5
 _MS = 1000
 
-GROUP_SPEC = GroupSpec.model_validate({"group": "sim", "instrument_id": ETH, "legs": LEGS})
 TUNING = AccountTuning(
     answer_look_after_s=0.5,
     resolve_every_s=0.2,
@@ -56,6 +55,7 @@ class World:
     def __init__(self, scenario: Scenario, loop: VirtualLoop) -> None:
         """Build it; nothing runs yet."""
         self.scenario = scenario
+        self.group_spec = GroupSpec.model_validate({"group": "sim", "instrument_id": ETH, "legs": scenario.cast.legs})
         self.loop = loop
         self.dice = Random(f"world {scenario.seed}")  # noqa: S311 - seeded dice are the point of a simulation
         self.chance = Chance(Random(f"actors {scenario.seed}"))  # noqa: S311 - the same
@@ -199,8 +199,8 @@ class World:
 
     async def _start_group(self, process: Process, epoch: int) -> None:
         spec = GroupActorSpec(
-            group=GROUP_SPEC,
-            strategy="liquidation_hedge",
+            group=self.group_spec,
+            strategy=self.scenario.cast.strategy,
             params=self.scenario.params,
             journal="memory:",
             lock_dir="",
@@ -217,11 +217,13 @@ class World:
         await actor.start()
         self._listen(process)
         for account, line in self._lines.items():
-            actor.connect(AccountId(account), line)
+            if account in self.scenario.cast.legs.values():
+                actor.connect(AccountId(account), line)
 
     def _connect(self, account: str, line: Line) -> None:
         process = self.processes.get(GROUP)
-        if process is not None and process.group is not None and not process.dead:
+        plays = account in self.scenario.cast.legs.values()
+        if plays and process is not None and process.group is not None and not process.dead:
             process.group.connect(AccountId(account), line)
 
     def _listen(self, process: Process) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import structlog
@@ -16,6 +17,7 @@ from actors.supervision.overview import Overview
 from actors.tasks import Tasks
 from actors.web.board import board
 from actors.web.past import History
+from actors.web.refusal import Reason, RefusedError
 
 TICK_S = 1.0
 """How often an open page hears: actors report as often."""
@@ -106,7 +108,8 @@ class Dashboard:
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if self._streams >= STREAMS_MAX:
-            return web.Response(status=503, text=f"{STREAMS_MAX} pages are open already.\n", headers=_HEADERS)
+            said = f"{STREAMS_MAX} pages are open already."
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, Reason.STATE, said)
         response = web.StreamResponse(
             headers={**_HEADERS, "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
         )

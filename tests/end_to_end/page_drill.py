@@ -19,6 +19,11 @@ from tests.end_to_end.deployment import ROOT, Deployment
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
 PICTURES = ROOT / "docs" / "dashboard"
+SIZES = {
+    "desktop": {"width": 1200, "height": 700},
+    "page": {"width": 860, "height": 640},
+    "phone": {"width": 390, "height": 760},
+}
 LARGEST_PICTURE = 150_000
 """Bytes: a picture in the documentation stays small."""
 LONG = tuple(
@@ -36,10 +41,12 @@ async def test_the_demo_seen_and_steered_from_a_browser(tmp_path):
             await shown.page.wait_for_selector("#group-triad-2 .badge", timeout=60_000)
             await expect(shown.page.locator("#headline")).to_have_text("All hedged", timeout=90_000)
             await _numbers_move(shown)
-            await _pictures(browser, url, "hedged")
+            await _pictures(browser, url, "hedged", "desktop-light", "desktop-dark", "phone-light")
+            async with window(browser, f"{url}/cycle?group=triad-1&n=1", viewport=SIZES["page"]) as other:
+                await other.page.wait_for_selector("#line > li")
+                await _shoot(other, "cycle-light", SIZES["page"], "light")
             await _prunes(shown, url, deployment)
             await _flattens(shown, deployment)
-            await _pictures(browser, url, "after-flatten")
             await _foreign_trade_is_danger(browser, url, shown, deployment)
             await _is_lost_and_found(shown, deployment)
     finally:
@@ -94,7 +101,7 @@ async def _foreign_trade_is_danger(browser, url: str, shown, deployment: Deploym
     trade = {"venue": "lighter", "account": "3", "symbol": "BTC", "side": "SELL", "quantity": "0.2"}
     await deployment.control("POST", "/control/trade", trade)
     await expect(shown.page.locator("#top")).to_have_attribute("data-level", "danger", timeout=30_000)
-    await _pictures(browser, url, "danger")
+    await _pictures(browser, url, "danger", "desktop-light", "phone-dark")
     await shown.says("#group-triad-2 .verdicts", "frozen")
 
 
@@ -105,10 +112,10 @@ async def _is_lost_and_found(shown, deployment: Deployment) -> None:
     try:
         await shown.says("#headline", "Supervisor lost for")
         await shown.says("#group-triad-2 .stale", "as of")
-        await _shoot(shown, "lost-phone-dark", {"width": 390, "height": 700}, "dark")
+        await _shoot(shown, "lost-phone-dark", SIZES["phone"], "dark")
     finally:
         os.kill(deployment.process.pid, signal.SIGCONT)
-    await shown.page.set_viewport_size({"width": 1280, "height": 900})
+    await shown.page.set_viewport_size(SIZES["desktop"])
     await expect(shown.page.locator("#pulse")).to_have_attribute("data-state", "live", timeout=30_000)
     await expect(shown.page.locator("#group-triad-1 .stale")).to_be_hidden()
 
@@ -120,18 +127,13 @@ async def _held(deployment: Deployment, *accounts: str) -> Decimal:
     return sum((abs(Decimal(str(row["quantity"]))) for row in wanted), start=Decimal(0))
 
 
-async def _pictures(browser, url: str, what: str) -> None:
-    sizes = {"desktop": {"width": 1280, "height": 860}, "phone": {"width": 390, "height": 760}}
-    for name, size in sizes.items():
-        for scheme in ("light", "dark"):
-            async with window(browser, url, viewport=size, color_scheme=scheme) as other:
-                await other.page.wait_for_selector("#group-triad-2 .badge")
-                await _shoot(other, f"{what}-{name}-{scheme}", size, scheme)
-    if what == "hedged":
-        small = {"width": 860, "height": 640}
-        async with window(browser, f"{url}/cycle?group=triad-1&n=1", viewport=small) as other:
-            await other.page.wait_for_selector("#line > li")
-            await _shoot(other, "cycle-light", small, "light")
+async def _pictures(browser, url: str, what: str, *looks: str) -> None:
+    """Take pictures named like `danger-phone-dark`."""
+    for look in looks:
+        size, scheme = look.split("-")
+        async with window(browser, url, viewport=SIZES[size], color_scheme=scheme) as other:
+            await other.page.wait_for_selector("#group-triad-2 .badge")
+            await _shoot(other, f"{what}-{look}", SIZES[size], scheme)
 
 
 async def _shoot(shown, name: str, size, scheme: str) -> None:

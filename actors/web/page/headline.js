@@ -17,7 +17,7 @@ export function drawHeadline(board, link, now) {
   }
   const troubles = board.headlines.filter((each) => each.level >= TROUBLE);
   if (troubles.length === 0) drawCalm(board);
-  else put(LEVELS[troubles[0].level], sentence("h", troubles[0], now), sentence("d", troubles[0], now));
+  else putTrouble(troubles[0], now);
   const others = troubles.slice(1);
   keyed(
     byId("troubles"),
@@ -33,11 +33,16 @@ export function drawHeadline(board, link, now) {
   show(byId("troubles"), others.length > 0);
 }
 
+function putTrouble(worst, now) {
+  const about = `${worst.kind}/${worst.groups}`;
+  put(LEVELS[worst.level], sentence("h", worst, now), sentence("d", worst, now), about);
+}
+
 function drawLost(board, link) {
   const s = seconds(link.silentMs / 1000);
   if (!link.lost) put("note", t("h_waiting"), t("d_waiting"));
-  else if (board === null) put("lost", t("h_never"), t("d_never", { s }));
-  else put("lost", t("h_lost", { s }), t("d_lost", { s }));
+  else if (board === null) put("lost", t("h_never"), t("d_never", { s }), "lost");
+  else put("lost", t("h_lost", { s }), t("d_lost", { s }), "lost");
   show(byId("troubles"), false);
 }
 
@@ -54,7 +59,17 @@ function drawCalm(board) {
   else put(level, t(known.includes(only) ? only : "h_calm_mixed"), t("d_calm", { list }));
 }
 
-function put(level, headline, advice) {
+let announced = "";
+
+// A screen reader is told when something else is the matter, not each second how long it has been.
+function announce(about, headline) {
+  if (about === announced) return;
+  announced = about;
+  say(byId("announced"), headline);
+}
+
+function put(level, headline, advice, about = headline) {
+  announce(about, headline);
   mark(byId("top"), "data-level", level);
   say(byId("sign"), SIGNS[level]);
   say(byId("headline"), headline);

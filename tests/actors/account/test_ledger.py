@@ -226,3 +226,36 @@ async def test_nothing_is_decided_after_the_end(world):
     with pytest.raises(JournalError):
         await asyncio.wait_for(world.ledger.commit(world.adjusting(7)), BOUND_S)
     assert len(world.store.records("account/l1")) == before
+
+
+class Slow(Gated):
+    """A journal whose answer takes its time: what was appended is on the disk while its writer still waits."""
+
+    async def append(self, entries) -> int:
+        written = await self._journal.append(entries)
+        self.at_the_gate.set()
+        await self.gate.wait()
+        return written
+
+
+async def test_a_fact_that_is_on_the_disk_and_not_published_is_not_told():
+    """Older facts come from the journal, which may be ahead: nothing beyond `published` is in the answer."""
+    world = World()
+    await world.open()
+    world.ledger = Ledger(
+        Book(ACCOUNT), Slow(world.journal), world.meter, tasks=world.tasks, feed_in_memory=1, snapshot_every=100
+    )
+    await world.ledger.load()
+    for to in (1, 2, 3):
+        await world.ledger.commit(world.adjusting(to))
+    slow = world.ledger._journal
+    slow.gate.clear()
+    slow.at_the_gate.clear()
+    change = asyncio.ensure_future(world.ledger.commit(world.adjusting(4)))
+    async with asyncio.timeout(BOUND_S):
+        await slow.at_the_gate.wait()
+    batch = await world.ledger.facts(0, 0)
+    assert [fact.seq for fact in batch.facts] == list(range(1, batch.published + 1))
+    slow.gate.set()
+    await change
+    assert (await world.ledger.facts(0, 0)).published == batch.published + 1

@@ -116,6 +116,23 @@ async def test_a_person_may_end_an_order_that_has_a_name(bench, monkeypatch):
     assert len(await bench.event(actor, OrderClosed)) == 1
 
 
+async def test_a_release_ends_what_the_account_was_frozen_for(bench, monkeypatch):
+    """Released in the next life, before that has looked: the order ends, and it freezes the account no more."""
+    bench.floor.faults.add(Fault(FaultKind.REJECT_AFTER_ACCEPT, "lighter", "1", "order"))
+    _blind(bench, monkeypatch, Verdict(certainty=Certainty.OPEN, proof="tx-pending"))
+    actor = await bench.start(reconcile_every_s=60, **SOON)
+    await bench.send(actor, order(1))
+    await until(lambda: actor.book.state.frozen != "", "the freeze")
+    await bench.kill(actor)
+    successor = await bench.start(reconcile_every_s=60, **SOON)
+    assert successor.mode is AccountMode.FROZEN
+    assert await successor.release("operator:somebody")
+    (end,) = await bench.event(successor, OrderClosed)
+    assert "operator:somebody has looked" in end.proof
+    assert successor.mode is AccountMode.ARMED
+    assert "orders_too_old" not in successor._meter.counters
+
+
 async def test_a_young_order_is_asked_about_in_peace(bench, monkeypatch):
     """Within the life of a write nothing is named and nothing is concluded."""
     _blind(bench, monkeypatch, Verdict(certainty=Certainty.EXECUTED, proof="tx-executed"))

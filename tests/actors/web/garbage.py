@@ -26,6 +26,7 @@ from actors.supervision.overview import overview
 from actors.supervision.reload import Reload
 from actors.telemetry.bots import Bots
 from actors.web.cycles import Cycles
+from actors.web.dashboard import Dashboard
 from actors.web.reload import Reloading
 from actors.web.telemetry import Telemetry
 from actors.web.tokens import Tokens
@@ -154,14 +155,36 @@ async def storm(port: int, templates: Iterator[str], each: int, seed: int, at_on
     return seen
 
 
-def parts():
-    """Return every part that a supervision can be served with, and the bots."""
-    bots = Bots(50)
+class Parts:
+    """Every part that a supervision can be served with."""
+
+    def __init__(self) -> None:
+        self.bots = Bots(50)
+        self.dashboards: list[Dashboard] = []
+
+    def __enter__(self):
+        return self.bots, _parts(self)
+
+    def __exit__(self, *_):
+        for dashboard in self.dashboards:
+            dashboard._tasks.cancel()
+
+    def dashboard(self, supervision) -> Dashboard:
+        """Return the page, its pictures being taken."""
+        dashboard = Dashboard(lambda: overview(supervision, loop_now()))
+        dashboard.start()
+        self.dashboards.append(dashboard)
+        return dashboard
+
+
+def _parts(made: Parts):
+    bots = made.bots
 
     async def agreed(_wanted) -> None:
         pass
 
-    return bots, (
+    return (
+        lambda supervision, _guard: made.dashboard(supervision),
         lambda _supervision, guard: Telemetry(bots, Tokens({}), guard, wall_now),
         lambda supervision, _guard: Cycles(
             lambda: supervision.groups, lambda group, cycle: explain("sqlite:/nowhere", group, cycle)
@@ -189,8 +212,7 @@ async def main(each: int, seed: int) -> int:
     """Run the storm over a served supervision and print what came back."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.getLogger("actors").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as folder:
-        bots, more = parts()
+    with tempfile.TemporaryDirectory() as folder, Parts() as (bots, more):
         async with front_of(Path(folder), *more) as front:
             await until(lambda: not overview(front.supervision, loop_now()).not_ready())
             port, paths = front.server._port, endpoints(front.server)

@@ -125,7 +125,7 @@ async def test_open_streams_are_bounded_and_counted_down(shown, monkeypatch):
     monkeypatch.setattr(dashboard, "STREAMS_MAX", 1)
     async with shown.session.get("/api/stream") as first:
         await events(first, 3)
-        assert (await shown.get("/api/stream"))[0] == 503
+        assert (await shown.get("/api/stream"))[0] == 429
     async with asyncio.timeout(10):
         while shown.dashboard._streams:  # noqa: ASYNC110 - the server notices at its next word
             await asyncio.sleep(0.05)

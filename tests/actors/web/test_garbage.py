@@ -10,7 +10,7 @@ from strategies.domain.events import OperatorState
 from tests.actors.supervision.conftest import until
 from tests.actors.supervision.local import loop_now
 from tests.actors.web.conftest import front_of
-from tests.actors.web.garbage import burden, endpoints, parts, storm
+from tests.actors.web.garbage import Parts, burden, endpoints, storm
 
 EACH = 60
 WARM = 10
@@ -18,12 +18,11 @@ WARM = 10
 
 async def test_garbage_at_every_endpoint_breaks_nothing(tmp_path, caplog):
     """Whatever comes: an answer below 500 or a closed connection; then everything is as it was."""
-    bots, more = parts()
-    with structlog.testing.capture_logs():
+    with structlog.testing.capture_logs(), Parts() as (bots, more):
         async with front_of(tmp_path, *more) as front:
             await until(lambda: not overview(front.supervision, loop_now()).not_ready())
             port, paths = front.server._port, endpoints(front.server)
-            assert len(paths) >= 11
+            assert len(paths) >= 17
             before = burden()
             await storm(port, paths, WARM, seed=2)
             with caplog.at_level(logging.ERROR, logger="actors"):

@@ -139,6 +139,11 @@ async def test_naked_heads_the_page_with_time_and_money(browser, front):
         await shown.says("#advice", "FLATTEN")
         assert "naked" in await shown.page.title()
         await shown.says("#group-g .badge", "NAKED")
+        # A screen reader hears of it once, not each second.
+        announced = await shown.page.text_content("#announced")
+        assert "naked" in announced
+        await expect(shown.page.locator("#headline")).not_to_have_text(announced)
+        assert await shown.page.text_content("#announced") == announced
 
 
 async def test_flatten_by_keyboard_with_the_typed_name_flattens(browser, front):

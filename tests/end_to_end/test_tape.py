@@ -5,17 +5,21 @@ import os
 import random
 import signal
 from contextlib import suppress
+from decimal import Decimal
 
 import aiohttp
 import pytest
 
-from tests.end_to_end.deployment import TAPE, Deployment
+from tests.end_to_end.deployment import LIGHTER, TAPE, Deployment
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(420)]
 
 DAY_MS = 24 * 3600 * 1000
-SPEED = 900
-"""Market seconds in one of ours: a day of the tape takes 96 s."""
+SPEED = 1200
+"""Market seconds in one of ours: a day of the tape takes 72 s."""
+POOR_USD = 1000
+"""Equity below which an account is given money: what a liquidation took, its owner brings again."""
+REFILL_USD = 2000
 GROUPS = ("triad-1", "triad-2")
 
 
@@ -33,7 +37,7 @@ def tape_settings() -> list[str]:
         settings += [
             f"groups.{group}.params.leverage=40",
             f"groups.{group}.params.max_cycles=3",
-            f"groups.{group}.params.timeout_s=60",
+            f"groups.{group}.params.timeout_s=45",
             f"groups.{group}.params.max_slippage=0.005",
             f"groups.{group}.params.hedge_slippage_max=0.02",
             f"groups.{group}.params.poll_interval_s=1",
@@ -42,6 +46,17 @@ def tape_settings() -> list[str]:
             f"groups.{group}.limits.max_cycle_loss_usd=1000000",
         ]
     return settings
+
+
+async def refill(deployment: Deployment) -> None:
+    """Bring money to every account that a liquidation has emptied: without it no further cycle could start."""
+    for name, row in (await deployment.status())["accounts"].items():
+        equity = row["status"]["equity"] if row["status"] else None
+        if equity is not None and Decimal(equity) < POOR_USD:
+            numbers = {account: str(number) for number, account in LIGHTER.items()}
+            venue = "lighter" if name in numbers else "backpack"
+            body = {"venue": venue, "account": numbers.get(name, name), "amount": REFILL_USD}
+            await deployment.control("POST", "/control/deposit", body)
 
 
 async def test_a_day_of_the_tape_with_liquidations_and_deaths(tmp_path):
@@ -74,6 +89,7 @@ async def test_a_day_of_the_tape_with_liquidations_and_deaths(tmp_path):
         while deployment.process.returncode is None and passed < 3 * DAY_MS:
             with suppress(aiohttp.ClientError, FileNotFoundError):  # the simulator ends with the deployment
                 passed = (await deployment.control("GET", "/control/clock"))["market_ms"] - started
+                await refill(deployment)
             await asyncio.sleep(0.5)
         assert await deployment.wait(60) == 0, deployment.output[-6000:]
         assert passed >= DAY_MS

@@ -12,6 +12,7 @@ from actors.notify.settings import NotificationSettings, TelegramSettings
 from actors.operator.desk import Desk
 from actors.operator.session import OK, Interrupts, Session
 from actors.operator.terminal import Terminal
+from actors.supervision.hostwatch import HostWatch
 from actors.supervision.settings import SupervisorConfig
 from actors.supervision.supervision import Supervision
 from actors.telemetry.settings import TelemetryConfig
@@ -52,6 +53,7 @@ async def test_a_run_is_told_from_its_first_word_to_its_last(tmp_path, monkeypat
         simulator=None,
         until_done=True,
         interrupts=Interrupts(),
+        host=HostWatch(tmp_path, wall_now),
         desk=Desk(config, TelemetryConfig(), tmp_path, "memory:"),
     )
 

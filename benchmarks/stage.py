@@ -19,6 +19,7 @@ from actors.operator.simulator import Simulator, SimulatorAddresses
 from actors.operator.terminal import LibraryTalk
 from actors.ray_environment import ray_hosts
 from actors.restart import RestartPolicy
+from actors.supervision.disk import DiskWatch
 from actors.supervision.keeper import Keeper, Office
 from actors.supervision.keepers import AccountKeeper
 from actors.supervision.settings import SupervisorConfig
@@ -180,6 +181,7 @@ async def account(
         now=wall_now,
         chance=fraction,
         stop_timeout_s=_STOP_TIMEOUT_S,
+        disk=DiskWatch(print),
     )
     keeper = AccountKeeper(
         desired(here.settings).accounts[name],
@@ -189,6 +191,7 @@ async def account(
         on_escalation=_never_called,
         still_needed=lambda _: True,
         on_taken=_never_called,
+        on_frozen=_never_called,
     )
     tasks.start(keeper.wish.stream, keeper.run())
     try:

@@ -57,7 +57,7 @@ async def test_naked_exposure_and_a_lost_supervisor_reach_the_webhook(tmp_path):
         async with monitoring(tmp_path, f"127.0.0.1:{port}") as seen:
             await seen.until_told("HedgeWatchdog", 0, firing=True, bound_s=BOUND_S)
             async with asyncio.timeout(BOUND_S):  # before its first scrape Prometheus may miss the supervisor
-                while await seen.firing() != {"HedgeWatchdog"}:
+                while await seen.firing() != {"HedgeWatchdog"}:  # noqa: ASYNC110 - Prometheus tells nobody
                     await asyncio.sleep(0.2)
             assert any(each.lines for each in await answers(seen)), "every panel asks something that is PromQL"
 

@@ -8,8 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from actors.actor import Liveness
+from actors.actor import GroupStatus, Liveness
 from actors.supervision.overview import GroupRow, Overview
+from actors.web.risk import is_rounding
 from strategies.domain.ids import GroupId, Timestamp
 from strategies.machine import GroupView
 
@@ -85,8 +86,8 @@ def _cards(seen: Overview) -> Iterator[Text | Padding]:
             f"net {signed(view.net)} ({_net_usd(view)} USD)",
         ]
         lines[2] += f"  unknown {_unknown(view)}  restarts {row.actor.restarts}"
-        if row.status.naked_since is not None:
-            lines.append(f"NAKED for {duration(seen.at, row.status.naked_since)}")
+        if naked := _naked(row.status, seen):
+            lines.append(f"NAKED for {naked}")
         lines.append(f"next: {view.next}")
         yield Padding(Text("\n".join(filter(None, lines)), style=_style(row)), (0, 0, 0, _INDENT))
 
@@ -144,7 +145,7 @@ def _cells(name: GroupId, row: GroupRow, seen: Overview) -> tuple[str, ...]:
     if status is None:
         return (name, row.actor.liveness, *([_UNKNOWN] * 7), str(row.actor.restarts))
     view = status.view
-    naked = "" if status.naked_since is None else duration(seen.at, status.naked_since)
+    naked = _naked(status, seen)
     return (
         f"{name}\n{view.operator_state}",
         f"{view.phase} {_dead(row)}\n{row.trouble or row.parking or view.reason}",
@@ -161,6 +162,13 @@ def _cells(name: GroupId, row: GroupRow, seen: Overview) -> tuple[str, ...]:
 
 def _dead(row: GroupRow) -> str:
     return "" if row.actor.liveness is Liveness.ALIVE else f"[{row.actor.liveness}] "
+
+
+def _naked(status: GroupStatus, seen: Overview) -> str:
+    """Write for how long a group has been uncovered; empty = it is not, or by less than any order could cover."""
+    if status.naked_since is None or is_rounding(status.view):
+        return ""
+    return duration(seen.at, status.naked_since)
 
 
 def _net_usd(view: GroupView) -> str:

@@ -51,6 +51,17 @@ def test_a_group_that_has_not_reported_shows_no_figures(width):
 
 
 @WIDTHS
+@pytest.mark.parametrize(("lot", "shown"), [(Decimal("0.1"), True), (Decimal(1), False)])
+def test_only_what_an_order_could_cover_is_called_naked(width, lot, shown):
+    """A remainder of a lot is rounding, there as on the dashboard: a table that cries at it is not read."""
+    status = group_row().status
+    view = status.view.model_copy(update={"inventory": Decimal(-1), "lot": lot})
+    since = Timestamp(scene().at - 125_000)
+    row = group_row(status=status.model_copy(update={"view": view, "naked_since": since}))
+    assert ("2m05s" in drawn(scene(groups={G: row}), width)) is shown
+
+
+@WIDTHS
 def test_trouble_and_notices_are_shown(width):
     """What went wrong stands in the table and below it."""
     text = drawn(scene(groups={G: group_row(trouble="died too often")}, notices=("Group g is being parked.",)), width)

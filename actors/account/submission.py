@@ -257,6 +257,7 @@ class Submission:
         """Sign what is just being taken, so that taking and leaving share an append: see `Ledger.alongside`.
 
         Only while nothing else waits, nothing is in doubt and nothing but orders was taken: then their turn has come.
+        What was taken this moment is not too old to be sent, so `_denied` is not asked.
         """
         others = self._ledger.book.state.others.values()
         if self._signing.locked() or self._doubt or any(self._queues.values()) or any(not o.identity for o in others):

@@ -165,7 +165,7 @@ class Backtest:
     def _step(self, event: Event) -> None:
         try:
             step = self._machine.step(self._state, event)
-        except Exception as error:
+        except Exception as error:  # a strategy, also a stranger's, may fail of anything: where is what counts
             raise BacktestError(f"{type(error).__name__}: {error}; at {event.model_dump_json()}") from error
         self._state = step.state
         for command in step.commands:

@@ -147,7 +147,7 @@ def written(connection: Connection) -> Iterator[sqlite3.Cursor]:
         cursor.execute("BEGIN IMMEDIATE")
         yield cursor
         cursor.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # cancelled or failed: either way nothing of the transaction may count
         driver.rollback()
         raise
     finally:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [latency] [throughput] [recovery] [memory] [flatten] [scrape]`: measure and print a table."""
+"""`python -m benchmarks [NAME …]`: measure and print a table; without names all that there is."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import flatten, latency, memory, recovery, scrape, throughput
+from benchmarks import flatten, latency, memory, pages, recovery, scrape, throughput
 from benchmarks.figures import Row
 from benchmarks.machine import describe
 from benchmarks.stage import Stage, stage
@@ -25,6 +25,7 @@ BENCHES: dict[str, Callable[[Stage], Coroutine[None, None, list[Row]]]] = {
 WITHOUT_RAY: dict[str, Callable[[Path], Coroutine[None, None, list[Row]]]] = {
     "flatten": flatten.run,
     "scrape": scrape.run,
+    "pages": pages.run,
 }
 """Benchmarks of one process; they need a folder and nothing else."""
 _WIDTH = 140

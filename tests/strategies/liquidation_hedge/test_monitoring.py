@@ -95,7 +95,7 @@ def test_a_leg_closed_by_an_order_of_somebody_else_on_the_account_is_named_so():
 def test_what_a_way_out_closed_has_been_closed_by_somebody_else():
     """Panic and the supervisor's flatten sign with the group's name; released afterwards, the group goes out.
 
-    Found by the alert drill: it watched empty legs for hedged ones, and ordered a rebalance for what it had not heard of.
+    Found by the alert drill: it watched empty legs for hedged ones.
     """
     run_at = 1_700_000_000_000
     play = (

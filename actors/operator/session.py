@@ -113,7 +113,7 @@ class Session:
             self._tasks.start("host", self._host.run())
             await self._server.serve(self._look, self._desk.parts(self._supervision), self._desk.guard)
             self._desk.open(self._supervision, self._server.url, self._tasks)
-            self._notifier.start(self._look, by_press(self._supervision))
+            self._notifier.start(self._look, by_press(self._supervision), self._desk.explainer())
             self._show.start("terminal", self._terminal.show(self._look, self._footer()))
             if self._simulator is not None:
                 self._tasks.start("simulator", self._simulator.keep(self._supervision.notice))

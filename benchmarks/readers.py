@@ -17,6 +17,8 @@ from benchmarks.figures import MS
 
 BEAT_EVERY_S = 10.0
 """A bot's usual interval."""
+LOOK_EVERY_S = 0.05
+"""How often a loop is looked at."""
 STATUS_EVERY_S = 2.0
 """How often a page asks for the bots (actors/web/page/bots.js)."""
 _BOARD = b"event: board\ndata: "
@@ -32,6 +34,8 @@ class Read(BaseModel):
     """Between two boards of one dashboard."""
     status_ms: list[float] = []
     beats_ms: list[float] = []
+    late_ms: list[float] = []
+    """How late a turn of this process's own loop was: what is measured here is late by as much."""
     board_bytes: int = 0
     failures: int = 0
 
@@ -91,6 +95,14 @@ class _Readers:
             await self._timed("POST", f"/ingest/{name}", self.read.beats_ms, body)
             await asyncio.sleep(BEAT_EVERY_S)
 
+    async def late(self) -> None:
+        """Note how late this process itself is."""
+        while True:
+            due = time.perf_counter() + LOOK_EVERY_S
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self.counts:
+                self.read.late_ms.append(max(0.0, time.perf_counter() - due) * MS)
+
     async def _timed(self, method: str, path: str, samples: list[float], body: str | None = None) -> None:
         started = time.perf_counter()
         headers = {} if body is None else {"Content-Type": "application/json"}
@@ -105,7 +117,7 @@ class _Readers:
 async def _run(url: str, dashboards: int, bots: int, warm_s: float, seconds: float) -> Read:
     async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0)) as session:
         readers = _Readers(session)
-        work = [readers.dashboard() for _ in range(dashboards)]
+        work = [readers.late(), *(readers.dashboard() for _ in range(dashboards))]
         work += [readers.status(STATUS_EVERY_S * place / dashboards) for place in range(dashboards)]
         work += [readers.bot(f"bench-{place}", BEAT_EVERY_S * place / bots) for place in range(bots)]
         tasks = [asyncio.ensure_future(each) for each in work]

@@ -65,7 +65,7 @@ function accountLines(account, now, flat) {
   const lanes = account.lanes.map((lane) => `${lane.lane} ${count(lane.left)}${lane.waiting ? ` (+${lane.waiting})` : ""}`);
   // As of the account's report; since then they have grown by as much as the report is old.
   const since = account.at === null ? 0 : Math.max(0, (now - account.at) / 1000);
-  const streams = Object.entries(account.streams).map(([name, old]) => `${name} ${old === null ? UNKNOWN : seconds(old + since)}`);
+  const streams = Object.entries(account.streams).map(([name, old]) => `${name}: ${old === null ? UNKNOWN : seconds(old + since)}`);
   const odd = ["deaf", "too_old", "protection"].filter((name) => account[name].length).map((name) => [t(name), line(account[name])]);
   return [
     [t("mode"), mode],

@@ -96,6 +96,7 @@ class Floor:
         self._delays: dict[str, list[float]] = {}
         self._venues: dict[str, list[InProcessVenue]] = {}
         self._wake: asyncio.TimerHandle | None = None
+        self._wake_at: Timestamp | None = None
         self._advanced_to = Timestamp(0)
 
     def venue(self, account: str, now: Now | None = None) -> "InProcessVenue":
@@ -135,6 +136,7 @@ class Floor:
                     )
                 case _:
                     pass
+        self._wake_when_due()
 
     def advance(self) -> None:
         """Let the exchange catch up with the clock and tell everybody."""
@@ -143,19 +145,22 @@ class Floor:
             self._advanced_to = now
             self.exchange.advance(now)
         self.pump()
-        self._wake_when_due()
 
     def _wake_when_due(self) -> None:
-        """Come back by ourselves when the next delayed order or cancel is due."""
-        delayed = self.exchange.state.delayed
-        if not delayed or self._wake is not None:
+        """Come back by ourselves for what the exchange does unasked: delayed orders and cancels, liquidations."""
+        due_at = self.exchange.next_due()
+        if due_at == self._wake_at:
             return
-        due_at = min(waiting.due_at for waiting in delayed)
-        wait_s = max(0, due_at - self.now()) / _MS
-        self._wake = asyncio.get_running_loop().call_later(wait_s, self._on_due)
+        if self._wake is not None:
+            self._wake.cancel()
+        self._wake_at = due_at
+        if due_at is not None:
+            # At least a millisecond: what was due at this one has been done.
+            wait_s = max(1, due_at - self.now()) / _MS
+            self._wake = asyncio.get_running_loop().call_later(wait_s, self._on_due)
 
     def _on_due(self) -> None:
-        self._wake = None
+        self._wake, self._wake_at = None, None
         self.advance()
 
     def fill_report(self, trade: TradeRow, account: str, row: OrderRow | None) -> FillReport:

@@ -12,7 +12,6 @@ from venues.simulator.model import EndReason, MarketRules, OrderState, TradeRow
 from venues.simulator.settlement import Settlement
 from venues.simulator.state import CROWD, AccountState, ExchangeState
 
-
 LOOK_EVERY_MS = 500
 """How soon the engine looks again at an account that the book could not close: as soon as the crowd quotes anew.
 

@@ -36,7 +36,7 @@ def test_storms_break_nothing(first):
 
 
 def test_a_liquidation_in_a_thin_book_ends():
-    """Seed 3997: the book is thin when an account is liquidated; the venue goes on by itself, and the group gets out."""
+    """Seed 3997: the book is thin when an account is liquidated. The venue goes on by itself; the group gets out."""
     assert play(3997).violations == []
 
 

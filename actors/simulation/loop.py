@@ -184,7 +184,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             if self.on_step is not None and self.steps >= self.step_at:
                 hook, self.on_step = self.on_step, None
                 hook()
-            if type(step) is tuple:
+            if isinstance(step, tuple):
                 callback, args, context = step
                 context.run(callback, *args)
             else:

@@ -133,7 +133,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return handle
 
     def pause(self, delay: float) -> asyncio.Future[None]:
-        """Return what ends after `delay` seconds: `asyncio.sleep` for the simulation's own latencies, at half its price."""
+        """Return what ends after `delay` seconds: `asyncio.sleep` for the simulation's own latencies, but cheaper."""
         sleeper: asyncio.Future[None] = asyncio.Future(loop=self)
         self.call_later(delay, _wake, sleeper)
         return sleeper

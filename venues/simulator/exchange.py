@@ -293,10 +293,17 @@ class Exchange(ExchangeView):
             or any(self._stale(slot, at) for slot in self.state.markets.values())
             or any(slot.funding_due_at is None or slot.funding_due_at <= market for slot in self.state.markets.values())
             or bool(self._expired(at))
+            or self._liquidator.due(at)
         )
 
+    def next_due(self) -> Timestamp | None:
+        """Return the moment of the next delayed order or cancel, or of the next look at an unfinished liquidation."""
+        moments = [waiting.due_at for waiting in self.state.delayed]
+        moments += [a.look_again_at for a in self.state.accounts.values() if a.look_again_at is not None]
+        return min(moments, default=None)
+
     def advance(self, at: Timestamp, market_at: Timestamp | None = None) -> None:
-        """Let time pass: due orders and cancels, expiries, dead-man switches, funding, the crowd's book.
+        """Let time pass: due orders and cancels, expiries, dead-man switches, funding, liquidations, the crowd's book.
 
         Args:
             at: wall time.
@@ -316,7 +323,7 @@ class Exchange(ExchangeView):
             self._pay_funding(slot, now)
             if self._stale(slot, now):
                 self._matching.requote(slot, now)
-                self._liquidator.resume()
+        self._liquidator.resume(now)
         self._liquidator.review(now)
 
     def _tick(self, at: Timestamp) -> Timestamp:

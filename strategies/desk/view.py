@@ -66,11 +66,11 @@ def _next(setting: Setting, state: DeskState[Any]) -> str:
     if state.phase is Phase.EXITING and state.way_out is not None:
         spec = GroupSpec(group=setting.group, instrument_id=setting.instrument_id, legs=setting.accounts)
         return Flatten(spec, FlattenParams()).view(state.way_out).next
-    idle = f"start cycle {state.cycle + 1} at {_clock(state.start_due_at)}"
-    if state.operator_state is not OperatorState.RUN:
-        idle = f"RUN by the operator (now {state.operator_state})"
+    if state.phase is Phase.IDLE:
+        if state.operator_state is not OperatorState.RUN:
+            return f"RUN by the operator (now {state.operator_state})"
+        return f"start cycle {state.cycle + 1} at {_clock(state.start_due_at)}"
     words = {
-        Phase.IDLE: idle,
         Phase.PREPARING: "look at all legs, then begin",
         Phase.ENDED: "nothing" if state.outcome is Outcome.FINISHED else "a person looks, then RUN",
     }

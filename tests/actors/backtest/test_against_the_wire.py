@@ -1,4 +1,4 @@
-"""A backtest against the same group over both wire protocols: production clients, servers on loopback, one stepped tape."""
+"""A backtest against the same group over both wire protocols: production clients, servers on loopback."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -104,7 +104,7 @@ class Wire:
             group = await self._start_group()
             stack.push_async_callback(group.stop)
             async with asyncio.timeout(60 * len(MOVES) + LEAD_IN_S):
-                while group.glance().outcome is Outcome.RUNNING:
+                while group.glance().outcome is Outcome.RUNNING:  # noqa: ASYNC110 - its view is a value, not an event
                     await asyncio.sleep(1.0007)
             assert group.glance().outcome is Outcome.FINISHED, group.glance().reason
             assert not group.stopped

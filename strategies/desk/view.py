@@ -51,6 +51,7 @@ def _leg_view(leg: DeskLeg, target: Any) -> LegView:
         reported=None if leg.reported is None else leg.reported.quantity,
         reported_at=leg.reported_at,
         in_flight=(*(order.order_id for order in leg.working), *leg.orphans),
+        opening=(*(order.order_id for order in leg.working if not order.reduce_only), *leg.orphans),
         unknown=tuple(order.order_id for order in leg.working if order.unknown),
         dust_usd=abs(leg.dust) * (leg.price or ZERO),
         realized=leg.ledger.realized,

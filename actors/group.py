@@ -61,6 +61,7 @@ from strategies.domain.ids import AccountId, LegName, TimerName, Timestamp
 from strategies.domain.model import Value
 from strategies.machine import GroupSpec, GroupView, Machine
 from strategies.registry import broken_promises, build_machine, params_of
+from strategies.risk.limits import GATE
 from venues.venue import Now
 
 _log = structlog.get_logger(__name__)
@@ -464,7 +465,7 @@ class GroupActor:
 
     def _rebuild(self, settings: DecidedBy) -> Machine[Any]:
         group = self._spec.group.model_copy(update={"legs": settings.legs, "instrument_id": settings.instrument_id})
-        return self._build(settings.strategy, group, settings.params, settings.limits)
+        return self._build(settings.strategy, group, settings.params, settings.limits_in_force)
 
     def _need_log(self) -> GroupLog:
         if self._log is None:
@@ -517,6 +518,7 @@ def decided_by(spec: GroupActorSpec) -> DecidedBy:
         legs=spec.group.legs,
         instrument_id=spec.group.instrument_id,
         operator_state=spec.operator_state,
+        gate=GATE,
     )
 
 

@@ -57,7 +57,7 @@ class Exposure:
     def covers(self, account: AccountId, signed: Decimal) -> bool:
         """Say whether an order makes what is uncovered smaller, with all that is open on its side."""
         open_ = self.buys.get(account, ZERO) if signed > ZERO else -self.sells.get(account, ZERO)
-        return self.net * signed < ZERO and abs(self.net + open_ + signed) <= abs(self.net)
+        return self.net * signed < ZERO and abs(self.net + open_ + signed) < abs(self.net)
 
 
 def check(command: SubmitOrder, exposure: Exposure, limits: Limits) -> Approved | Denied:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Generic, TypeVar, assert_never, cast
 
 from strategies.domain.commands import CancelTimer, Command, Notify, SetTimer, Severity, SubmitOrder
-from strategies.domain.events import Event, OperatorState, OperatorStateSet, OrderDenied, TimerFired
+from strategies.domain.events import Event, OperatorState, OperatorStateSet, OrderDenied, Restarted, TimerFired
 from strategies.domain.ids import AccountId, TimerName, Timestamp
 from strategies.domain.model import Value
 from strategies.domain.money import ZERO
@@ -232,6 +232,8 @@ class Guarded(Generic[S]):
         if isinstance(event, TimerFired) and event.timer == LIMIT_TIMER:
             turn.put(timer=None)
             return None
+        if isinstance(event, Restarted):
+            turn.put(timer=None)  # as every machine does: what is still wanted is asked for again
         if not isinstance(event, OperatorStateSet):
             return event
         turn.put(told=event.state)

@@ -68,7 +68,7 @@ def left(gate):
 
 
 def test_the_first_rules_judge_as_they_did():
-    """Word for word, as the journals have it: the netted bid passes, the fill counts twice, the fourth hedge does not."""
+    """Word for word, as journals have it: the netted bid passes, the fill counts twice, the fourth hedge does not."""
     steps, state = played(1)
     texts = [line for step in steps for line in step.commands_json.split('"text":"')[1:]]
     assert left(1) == ["bid", "ask", "bid2", "part", "h0", "h1", "h2"]

@@ -57,6 +57,7 @@ STRATEGIES: dict[str, Strategy] = {
             build=_liquidation_hedge,
             violations=_liquidation_hedge_violations,
             rests_orders=False,
+            watches_cycle_loss=True,
         ),
         Strategy(
             name=FLATTEN,

@@ -20,11 +20,12 @@ from actors.metric_kinds import (
     HistogramMetric,
     LaneOf,
     Leg,
+    LimitOf,
     Metric,
     R,
     RefusalOf,
 )
-from actors.metrics import GROUP_HISTOGRAMS, GROUPS, LEGS, REFUSALS
+from actors.metrics import GROUP_HISTOGRAMS, GROUPS, LEGS, LIMITS, REFUSALS
 from actors.metrics_host import ACTORS, HOST, NOTIFIERS, RAY, SUPERVISOR
 from actors.metrics_venue import ACCOUNT_HISTOGRAMS, ACCOUNTS, LANES, STREAMS
 from actors.refusal import RefusalKind
@@ -43,6 +44,7 @@ TABLE: tuple[Metric[Any] | HistogramMetric, ...] = (
     *GROUPS,
     *LEGS,
     *REFUSALS,
+    *LIMITS,
     *ACCOUNTS,
     *LANES,
     *STREAMS,
@@ -71,6 +73,7 @@ def _lines(seen: Overview) -> Iterator[str]:
     yield from _family(GROUPS, groups)
     yield from _family(LEGS, list(_legs(seen)))
     yield from _family(REFUSALS, list(_refusals(seen)))
+    yield from _family(LIMITS, list(_limits(seen)))
     yield from _family(ACCOUNTS, accounts)
     yield from _family(LANES, list(_lanes(seen)))
     yield from _family(STREAMS, list(_channels(seen)))
@@ -158,6 +161,13 @@ def _refusals(seen: Overview) -> Iterator[Labelled[RefusalOf]]:
             for leg, view in row.status.view.legs.items():
                 for kind in RefusalKind:
                     yield (name, leg, view.account, kind.value), RefusalOf(row.status, view.account, kind)
+
+
+def _limits(seen: Overview) -> Iterator[Labelled[LimitOf]]:
+    for name, row in seen.groups.items():
+        if row.status is not None:
+            for limit in row.status.view.limits:
+                yield (name, limit.name, limit.account or ""), LimitOf(limit)
 
 
 def _lanes(seen: Overview) -> Iterator[Labelled[LaneOf]]:

@@ -40,7 +40,7 @@ def test_every_name_is_unique_and_keeps_the_rules():
     for metric in TABLE:
         assert re.fullmatch(r"(hedge|venue)_[a-z_]+", metric.name)
         assert (metric.type is Type.COUNTER) == metric.name.endswith("_total")
-        assert set(metric.labels) <= {"group", "leg", "account", "venue", "lane", "channel", "reason", "actor"}
+        assert set(metric.labels) <= {"group", "leg", "account", "venue", "lane", "channel", "reason", "actor", "limit"}
         assert metric.help.endswith(".")
         if metric.unit in {"seconds", "usd", "base", "bytes", "ratio"}:
             assert metric.unit in metric.name

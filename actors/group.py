@@ -59,9 +59,9 @@ from strategies.domain.events import (
 )
 from strategies.domain.ids import AccountId, LegName, TimerName, Timestamp
 from strategies.domain.model import Value
-from strategies.machine import GroupSpec, GroupView, Machine
+from strategies.machine import GroupSpec, GroupView, LimitView, Machine
 from strategies.registry import broken_promises, build_machine, params_of
-from strategies.risk.limits import GATE
+from strategies.risk import GATE, Guarded
 from venues.venue import Now
 
 _log = structlog.get_logger(__name__)
@@ -189,6 +189,11 @@ class GroupActor:
         """Return what the group shows, for whoever lives in the same process; None before its journal is folded."""
         return None if self._state is None else self._view()
 
+    def limits(self) -> tuple[LimitView, ...]:
+        """Return what the group's orders are judged by; of one that no gate guards, nothing."""
+        machine = self._machine
+        return machine.limits(self._state) if isinstance(machine, Guarded) else ()
+
     # --- life ---------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -278,6 +283,7 @@ class GroupActor:
             started_at=self._started_at,
             journal_seq=log.seq,
             view=view,
+            limits=self.limits(),
             stopped=self._stopped or log.problem,
             stopped_for_good=self._halted,
             naked_since=self._naked.since,

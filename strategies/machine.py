@@ -102,7 +102,6 @@ class GroupView(Value):
         default=Decimal(0), description="what is meant to be held uncovered, base units, signed; 0 for a hedge"
     )
     legs: dict[LegName, LegView]
-    limits: tuple[LimitView, ...] = Field(default=(), description="the limits that the group lives under")
 
     @property
     def net(self) -> Decimal:

@@ -286,7 +286,8 @@ class World:
         group = self.group()
         if group is not None and group.stopped:
             return f"the group does not decide: {group.stopped}"
-        told = view.operator_state is not OperatorState.RUN and any(each.reached_at for each in view.limits)
+        limited = group is not None and any(each.reached_at for each in group.limits())
+        told = limited and view.operator_state is not OperatorState.RUN
         flattened = (told or self.scenario.last_word is OperatorState.FLATTEN) and view.phase in {"IDLE", "ENDED"}
         if view.outcome is Outcome.RUNNING and not flattened:
             return f"the group is {view.phase}: {view.reason}; next {view.next}"

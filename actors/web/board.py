@@ -274,7 +274,7 @@ def _group(name: GroupId, row: GroupRow, seen: Overview) -> GroupCard:
         fees=_sum(leg.details.fees for leg in legs),
         funding=_sum(leg.details.funding for leg in legs),
         legs=legs,
-        limits=view.limits,
+        limits=status.limits,
         recent=tuple(reversed(status.recent[-RECENT:])),
     )
 

@@ -166,7 +166,7 @@ def _refusals(seen: Overview) -> Iterator[Labelled[RefusalOf]]:
 def _limits(seen: Overview) -> Iterator[Labelled[LimitOf]]:
     for name, row in seen.groups.items():
         if row.status is not None:
-            for limit in row.status.view.limits:
+            for limit in row.status.limits:
                 yield (name, limit.name, limit.account or ""), LimitOf(limit)
 
 

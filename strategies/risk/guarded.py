@@ -9,7 +9,7 @@ from strategies.domain.events import Event, OperatorState, OperatorStateSet, Ord
 from strategies.domain.ids import AccountId, TimerName, Timestamp
 from strategies.domain.model import Value
 from strategies.domain.money import ZERO
-from strategies.machine import GroupView, Machine, Step
+from strategies.machine import GroupView, LimitView, Machine, Step
 from strategies.risk.first_gate import FirstExposure, first_check
 from strategies.risk.gate import Exposure, judge
 from strategies.risk.limits import FIRST_GATE, GATE, LimitName, Limits, LimitsInForce, Word, bounds_of
@@ -116,13 +116,16 @@ class Guarded(Generic[S]):
         return Step(turn.gate.model_copy(update={"inner": turn.inner}), tuple(turn.commands))
 
     def view(self, state: GuardedState) -> GroupView:
-        """Describe the guarded machine's state, and the limits that it lives under."""
+        """Describe the guarded machine's state; the reason names the limits that stand reached."""
         view = self._machine.view(cast("S", state.inner))
-        changes: dict[str, Any] = {"limits": shown(state, self._bounds, view)}
-        if state.reached:
-            reached = "; ".join(f"limit {latch.of} reached: {latch.text}" for latch in state.reached)
-            changes["reason"] = f"{view.reason}; {reached}" if view.reason else reached
-        return view.model_copy(update=changes)
+        if not state.reached:
+            return view
+        reached = "; ".join(f"limit {latch.of} reached: {latch.text}" for latch in state.reached)
+        return view.model_copy(update={"reason": f"{view.reason}; {reached}" if view.reason else reached})
+
+    def limits(self, state: GuardedState) -> tuple[LimitView, ...]:
+        """Describe the limits: how much, how much of it is used, and which stand reached."""
+        return shown(state, self._bounds, self._machine.view(cast("S", state.inner)))
 
     def state_to_json(self, state: GuardedState) -> str:
         """Write gate and machine for a snapshot."""

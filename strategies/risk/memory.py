@@ -122,7 +122,8 @@ class GuardedState(Value):
         if leg is None:
             return ZERO
         ledger = leg.ledger
-        return ledger.realized - ledger.fees + leg.funding + ledger.unrealized(self.mark_of(account))
+        open_ = ledger.unrealized(self.mark_of(account)) if ledger.quantity else ZERO
+        return ledger.realized - ledger.fees + leg.funding + open_
 
     def mark_of(self, account: AccountId) -> Decimal:
         """Return the price at which the account's position is reckoned, USD."""
@@ -194,9 +195,11 @@ def _advance(state: GuardedState, at: Timestamp) -> GuardedState:
 
 def _risen(state: GuardedState) -> GuardedState:
     """Raise what the draw-down is counted from."""
+    results: dict[str, Decimal] = {account: state.result(account) for account in state.legs}
+    results[GROUP] = sum(results.values(), start=ZERO)
     risen = {}
-    for scope in (GROUP, *state.legs):
-        used, result = state.used_of(scope), state.result(scope)
+    for scope, result in results.items():
+        used = state.used_of(scope)
         if result > used.highest:
             risen[scope] = used.model_copy(update={"highest": result})
     return state.model_copy(update={"used": state.used | risen}) if risen else state

@@ -33,7 +33,7 @@ async def triad(tmp_path):
 
 def limit(bench, name: str):
     """Return one limit as the group shows it."""
-    return next(each for each in bench.group.glance().limits if each.name == name)
+    return next(each for each in bench.group.limits() if each.name == name)
 
 
 async def stand(pair) -> None:

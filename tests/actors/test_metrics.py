@@ -156,8 +156,7 @@ def test_a_limit_shows_what_is_used_and_whether_it_is_reached():
         ),
         LimitView(name="slippage", account=A, word="deny", most=Decimal("0.02"), unit="", used=None, denied=2),
     )
-    view = status.view.model_copy(update={"limits": limits})
-    samples = page(scene(groups={"g": group_row(status=status.model_copy(update={"view": view}))}))
+    samples = page(scene(groups={"g": group_row(status=status.model_copy(update={"limits": limits}))}))
     loss, slippage = 'group="g",limit="loss_usd_per_day",account=""', f'group="g",limit="slippage",account="{A}"'
     assert samples[f"hedge_limit_used_ratio{{{loss}}}"] == 1.2
     assert samples[f"hedge_limit_reached{{{loss}}}"] == 1

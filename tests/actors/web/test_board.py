@@ -243,9 +243,7 @@ def test_the_board_is_json_without_floats_for_money_and_infinities():
 def test_limits_are_on_the_card_with_what_is_used_of_them():
     """Money as text, what is not known as null."""
     limit = LimitView(name="leverage", account=A, word="deny", most=Decimal(5), unit="x", used=None, denied=3)
-    status = status_with()
-    status = status.model_copy(update={"view": status.view.model_copy(update={"limits": (limit,)})})
-    card = json.loads(board(calm(status=status)).model_dump_json())["groups"][0]
+    card = json.loads(board(calm(status=status_with(limits=(limit,)))).model_dump_json())["groups"][0]
     assert card["limits"] == [
         {
             "name": "leverage",

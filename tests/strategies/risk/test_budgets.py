@@ -29,7 +29,7 @@ def losing(word="flatten", *, most=50, **orders):
 
 def limits_of(played):
     """Return the limits that the group shows, by name."""
-    return {limit.name: limit for limit in played.machine.view(played.state).limits}
+    return {limit.name: limit for limit in played.machine.limits(played.state)}
 
 
 def test_a_loss_at_the_limit_is_allowed_and_beyond_it_is_not():
@@ -274,7 +274,7 @@ def test_a_limit_that_the_file_has_lost_stays_reached_until_it_is_released():
     """Whoever takes a limit out of the file has not yet said RUN."""
     before = (losing("flatten") >> look("970")).played()
     after = Guarded(Toy(), Limits())
-    shown = {limit.name: limit for limit in after.view(before.state).limits}
+    shown = {limit.name: limit for limit in after.limits(before.state)}
     assert shown["loss_usd_per_day"].reached_at is not None
     step = after.step(before.state, operator(OperatorState.RUN)(before.now))
     assert step.state.reached == ()

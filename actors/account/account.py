@@ -15,11 +15,11 @@ import structlog
 
 from actors.account.book import Book
 from actors.account.certainty import CertaintyClock
+from actors.account.entries import EntryKind
 from actors.account.guard import Guard
 from actors.account.ledger import Ledger
 from actors.account.lookout import READ_ERRORS, Lookout
 from actors.account.spec import AccountSpec
-from actors.account.state import EntryKind
 from actors.account.submission import Submission
 from actors.actor import AccountStatus, Envelope, FactBatch, Receipt
 from actors.chance import SYSTEM, Chance

@@ -1,34 +1,33 @@
-"""The account's memory and judgement: what venue reports mean, which facts follow. Pure: no I/O, no clock.
+"""The account's judgement: what a message or a venue's report means, and which facts follow. Pure: no I/O, no clock.
 
-Two kinds of methods: `decide_*` look at the state and return journal entries; `apply` folds one entry. Nothing else
-changes the state, so a restart that applies the journal ends in the same state. The ledger sees to it that nobody is
-told what is not yet on the disk.
+A `decide_*` looks at the account's memory and returns journal entries; it changes nothing. Their folding is the
+memory's. The ledger sees to it that nobody is told what is not yet on the disk.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Literal
 
-from actors.account.state import (
+from actors.account.entries import (
     OWN_MARK,
     BaselineBody,
-    BookState,
     ClientIds,
+    Draft,
     EntryKind,
     NoncesBody,
-    OrderRecord,
-    OtherWrite,
     OwnBody,
     OwnWrite,
     PreparedBody,
     SettledBody,
     TakenBody,
+    entry_of,
 )
-from actors.actor import Envelope, Message, NumberedFact, Receipt
-from actors.journal.protocol import Entry, Record
-from actors.mailbox import SenderMark, sift
+from actors.account.memory import Memory
+from actors.actor import Envelope, Receipt
+from actors.journal.protocol import Entry
+from actors.mailbox import sift
 from strategies.domain.account import AccountMode
-from strategies.domain.commands import CancelOrder, SetLeverage, SubmitOrder
+from strategies.domain.commands import SetLeverage
 from strategies.domain.events import (
     AccountEvent,
     AccountModeChanged,
@@ -43,94 +42,23 @@ from strategies.domain.events import (
     OrderSubmitted,
     PositionAdjusted,
 )
-from strategies.domain.ids import AccountId, ClientOrderId, InstrumentId, OrderId, Timestamp, VenueOrderId
-from strategies.domain.model import Value
+from strategies.domain.ids import ClientOrderId, InstrumentId, OrderId, Timestamp
 from strategies.domain.money import ZERO
-from strategies.domain.order import OrderRequest, OrderStatus, advance
-from strategies.domain.position import Fill, FillCause, Position
+from strategies.domain.order import OrderRequest, OrderStatus
+from strategies.domain.position import Fill, FillCause
 from venues.venue import FillReport, OrderReport, WriteIdentity
 
 EndStatus = Literal["FILLED", "CANCELED", "EXPIRED"]
 
-DONE = "done"
-"""The outcome of another write that the venue took."""
-MAX_FINISHED_ORDERS = 5_000
-"""Finished orders kept at hand for late reports; the journal keeps them all."""
-MAX_TRADE_IDS = 50_000
-"""Trade ids kept per instrument to recognise a fill that comes again."""
 
-
-class Book:
-    """One account's state and the rules that move it."""
-
-    def __init__(self, account: AccountId, state: BookState | None = None) -> None:
-        """Start empty, or from a snapshot's state."""
-        self.account = account
-        self.state = state or BookState()
-        self._by_client_id: dict[ClientOrderId, OrderId] = {
-            record.client_order_id: order_id for order_id, record in self.state.orders.items()
-        }
-        self._open = {key: record for key, record in self.state.orders.items() if not record.status.is_terminal}
-        """The orders that have not ended: what is asked for at every report must not search all that ever were."""
-        self._by_venue_id: dict[VenueOrderId, OrderId] = {}
-        """For fills that name only the venue's id. Not durable: every report tells it again."""
-        self._closing: dict[OrderId, tuple[OrderReport, str]] = {}
-        """Ends that the venue told of while fills were still missing. Not durable: a look-up tells them again."""
-
-    # --- reading ------------------------------------------------------------------------------------------------
-
-    def order(self, order_id: OrderId) -> OrderRecord | None:
-        """Return one order of ours."""
-        return self.state.orders.get(order_id)
-
-    def in_flight(self) -> list[OrderRecord]:
-        """Return the orders that may be at the venue and have not ended there."""
-        return [record for record in self._open.values() if record.in_flight]
-
-    def moving(self) -> list[OrderRecord]:
-        """Return the orders that may move the position now: all in flight but stops that wait for their price."""
-        return [record for record in self._open.values() if record.is_moving]
-
-    def stops(self) -> list[OrderRecord]:
-        """Return the account's own stops that have not ended, oldest first."""
-        return [record for record in self._open.values() if record.protects]
-
-    def waiting(self) -> list[OrderRecord]:
-        """Return the orders that were taken and have no signed write yet."""
-        return [record for record in self._open.values() if record.prepared is None]
-
-    def pending_writes(self) -> list[WriteIdentity]:
-        """Return the identities of all writes whose outcome is open."""
-        orders = [record.prepared for record in self._open.values() if record.prepared is not None]
-        others = [w.identity for w in self.state.others.values() if w.identity is not None]
-        return orders + others
-
-    def believed(self, instrument_id: InstrumentId) -> Decimal:
-        """Return what baseline and fills add up to, base units, signed."""
-        held = self.state.positions.get(instrument_id)
-        return ZERO if held is None else held.quantity
-
-    def missing_fills(self) -> list[OrderReport]:
-        """Return the venue's word on orders that ended with more executed than we have seen fills for."""
-        return [report for report, _ in self._closing.values()]
-
-    def settled(self, instrument_id: InstrumentId) -> bool:
-        """Say whether nothing that could move the position is under way."""
-        busy = (r for r in self._open.values() if r.is_moving and r.request.instrument_id == instrument_id)
-        return next(busy, None) is None and not self._closing
-
-    def owns(self, client_order_id: int | None) -> bool:
-        """Say whether the venue's client order id is one that this journal allocated."""
-        ids = self.state.client_ids
-        return client_order_id is not None and ids is not None and ids.owns(client_order_id)
-
-    # --- deciding -----------------------------------------------------------------------------------------------
+class Book(Memory):
+    """One account's memory, and the rules that say what is written into it next."""
 
     def decide_client_ids(self, first: int, bits: int, at: Timestamp) -> list[Entry]:
         """Fix where our client order ids begin, once for the life of the journal."""
         if self.state.client_ids is not None:
             return []
-        return [_entry(EntryKind.CLIENT_IDS, at, ClientIds(first=first, bits=bits))]
+        return [entry_of(EntryKind.CLIENT_IDS, at, ClientIds(first=first, bits=bits))]
 
     def decide_take(self, envelope: Envelope, at: Timestamp) -> list[Entry]:
         """Take the messages that are new, in order.
@@ -140,7 +68,7 @@ class Book:
         """
         _, fresh = sift(self.state.senders.get(envelope.sender), envelope)
         return [
-            _entry(
+            entry_of(
                 EntryKind.TAKEN,
                 at,
                 TakenBody(
@@ -156,20 +84,20 @@ class Book:
     def decide_own_order(self, make: Callable[[OrderId], OrderRequest], at: Timestamp) -> list[Entry]:
         """Take an order that the account itself has decided; `make` is told its id."""
         key = self._own_key()
-        return [_entry(EntryKind.OWN, at, OwnBody(key=key, order=make(OrderId(f"{key}:{self.account}:stop"))))]
+        return [entry_of(EntryKind.OWN, at, OwnBody(key=key, order=make(OrderId(f"{key}:{self.account}:stop"))))]
 
     def decide_own_cancel(self, order_id: OrderId, at: Timestamp) -> list[Entry]:
         """Take the cancel of one of the account's own orders, unless one is under way."""
         if any(other.cancel_order == order_id for other in self.state.others.values()):
             return []
-        return [_entry(EntryKind.OWN, at, OwnBody(key=self._own_key(), cancel_order=order_id))]
+        return [entry_of(EntryKind.OWN, at, OwnBody(key=self._own_key(), cancel_order=order_id))]
 
     def decide_own_write(self, write: OwnWrite, at: Timestamp) -> list[Entry]:
         """Take another write of the account's own, unless one for the same purpose is under way."""
         under_way = (other.own for other in self.state.others.values() if other.own is not None)
         if any(other.kind is write.kind and other.order_id == write.order_id for other in under_way):
             return []
-        return [_entry(EntryKind.OWN, at, OwnBody(key=self._own_key(), write=write))]
+        return [entry_of(EntryKind.OWN, at, OwnBody(key=self._own_key(), write=write))]
 
     def receipt(self, sender: str) -> Receipt:
         """Say how far a sender's messages have been taken."""
@@ -178,7 +106,7 @@ class Book:
 
     def decide_prepared(self, key: str, identity: WriteIdentity, at: Timestamp) -> list[Entry]:
         """Make a write's identity durable; for an order, tell that it is leaving."""
-        draft = _Draft(self.state.fact_seq)
+        draft = Draft(self.state.fact_seq)
         draft.add(EntryKind.PREPARED, at, PreparedBody(key=key, identity=identity))
         record = self.state.orders.get(identity.order_id) if identity.order_id is not None else None
         if record is not None and (record.prepared is not None or record.status.is_terminal):
@@ -195,13 +123,13 @@ class Book:
         record = self.state.orders.get(OrderId(key))
         if record is not None and record.status is not OrderStatus.SUBMITTED:
             return self.decide_doubt(OrderId(key), "refused, and yet acknowledged or filled", at)
-        return [_entry(EntryKind.DISCARDED, at, SettledBody(key=key))]
+        return [entry_of(EntryKind.DISCARDED, at, SettledBody(key=key))]
 
     def decide_settled(self, key: str, outcome: str, at: Timestamp) -> list[Entry]:
         """Note the outcome of a cancel or a leverage change."""
         if key not in self.state.others:
             return []
-        return [_entry(EntryKind.SETTLED, at, SettledBody(key=key, outcome=outcome))]
+        return [entry_of(EntryKind.SETTLED, at, SettledBody(key=key, outcome=outcome))]
 
     def decide_interrupted(self, key: str, at: Timestamp) -> list[Entry]:
         """A restart cut off the answer to a cancel or a leverage change: its sender decides anew from what it sees."""
@@ -209,7 +137,7 @@ class Book:
         if other is None:
             return []
         reason = "interrupted by a restart"
-        draft = _Draft(self.state.fact_seq)
+        draft = Draft(self.state.fact_seq)
         draft.add(EntryKind.SETTLED, at, SettledBody(key=key, outcome=reason))
         if isinstance(other.command, SetLeverage):
             draft.fact(LeverageRefused(at=at, account=self.account, reason=reason))
@@ -265,7 +193,7 @@ class Book:
         self._by_venue_id[report.venue_order_id] = order_id
         if record.status.is_terminal:
             return []
-        draft = _Draft(self.state.fact_seq)
+        draft = Draft(self.state.fact_seq)
         if record.status is OrderStatus.SUBMITTED and report.status is not OrderStatus.REJECTED:
             draft.fact(OrderAccepted(at=at, account=self.account, order_id=order_id))
         if report.status is OrderStatus.REJECTED and report.filled == ZERO and record.filled == ZERO:
@@ -303,7 +231,7 @@ class Book:
             order_id=order_id,
             is_maker=report.is_maker,
         )
-        draft = _Draft(self.state.fact_seq)
+        draft = Draft(self.state.fact_seq)
         record = self.state.orders.get(order_id) if order_id is not None else None
         if order_id is not None and record is not None and record.status is OrderStatus.SUBMITTED:
             draft.fact(OrderAccepted(at=at, account=self.account, order_id=order_id))
@@ -332,7 +260,7 @@ class Book:
         """Take what is on the account before our first order as given, once."""
         if instrument_id in self.state.baselines:
             return []
-        draft = _Draft(self.state.fact_seq)
+        draft = Draft(self.state.fact_seq)
         body = BaselineBody(
             instrument_id=instrument_id,
             quantity=quantity,
@@ -372,7 +300,7 @@ class Book:
         news = {key: nonce for key, nonce in nonces.items() if nonce > known.get(key, -1)}
         if not news:
             return []
-        draft = _Draft(self.state.fact_seq)
+        draft = Draft(self.state.fact_seq)
         foreign = [
             f"key {key}: {nonce - known[key]} nonces up to {nonce}" for key, nonce in news.items() if key in known
         ]
@@ -382,167 +310,10 @@ class Book:
         draft.add(EntryKind.NONCES, at, NoncesBody(nonces=news))
         return draft.entries
 
-    # --- folding ------------------------------------------------------------------------------------------------
-
-    def apply(self, entry: Entry) -> None:
-        """Fold one journal entry: by what was decided when that is at hand, else by what can be read."""
-        body = entry.meaning if entry.meaning is not None else read_body(entry)
-        match body:
-            case ClientIds():
-                self.state.client_ids = body
-            case TakenBody():
-                self._apply_taken(body, entry.at)
-            case OwnBody():
-                self._apply_own(body, entry.at)
-            case PreparedBody():
-                self._apply_prepared(body)
-            case SettledBody() if entry.kind == EntryKind.DISCARDED:
-                self._apply_discarded(body)
-            case SettledBody():
-                self._apply_settled(body)
-            case NoncesBody():
-                self.state.nonces |= body.nonces
-            case BaselineBody():
-                self._apply_baseline(body, entry.at)
-            case NumberedFact():
-                self._apply_fact(body)
-
-    def _apply_taken(self, body: TakenBody, at: Timestamp) -> None:
-        message = body.message
-        self.state.senders[body.sender] = SenderMark(epoch=body.sender_epoch, taken=message.seq, journal=body.journal)
-        command = message.command
-        if isinstance(command, SubmitOrder):
-            self._apply_order(command.order, at)
-        elif isinstance(command, CancelOrder):
-            self.state.others[other_key(body.sender, message)] = OtherWrite(cancel_order=command.order_id, taken_at=at)
-        else:
-            self.state.others[other_key(body.sender, message)] = OtherWrite(command=command, taken_at=at)
-
-    def _apply_order(self, request: OrderRequest, at: Timestamp) -> None:
-        ids = self.state.client_ids
-        if ids is None:
-            raise AssertionError("client order ids are fixed before the first command is taken")
-        order_id = request.order_id
-        if order_id in self.state.orders:
-            return
-        client_order_id = ids.at(ids.count)
-        self.state.client_ids = ids.model_copy(update={"count": ids.count + 1})
-        record = OrderRecord(request=request, client_order_id=client_order_id, taken_at=at)
-        self.state.orders[order_id] = self._open[order_id] = record
-        self._by_client_id[client_order_id] = order_id
-        self._forget_old_orders()
-
-    def _apply_own(self, body: OwnBody, at: Timestamp) -> None:
-        self.state.own_seq += 1
-        if body.order is not None:
-            self._apply_order(body.order, at)
-        else:
-            self.state.others[body.key] = OtherWrite(cancel_order=body.cancel_order, own=body.write, taken_at=at)
-
-    def _apply_settled(self, body: SettledBody) -> None:
-        other = self.state.others.pop(body.key, None)
-        if other is not None and other.own is not None and body.outcome == DONE:
-            self.state.switch_due_at = other.own.due_at
-
-    def _apply_prepared(self, body: PreparedBody) -> None:
-        identity = body.identity
-        if identity.api_key_index is not None and identity.nonce is not None:
-            known = self.state.nonces.get(identity.api_key_index, 0)
-            self.state.nonces[identity.api_key_index] = max(known, identity.nonce + 1)
-        if identity.order_id is not None:
-            record = self.state.orders[identity.order_id]
-            record.prepared = identity
-            record.signed += 1
-            record.doubt_since = None
-        elif body.key in self.state.others:
-            self.state.others[body.key].identity = identity
-
-    def _apply_discarded(self, body: SettledBody) -> None:
-        record = self.state.orders.get(OrderId(body.key))
-        if record is not None:
-            record.prepared = None
-            record.doubt_since = None
-        elif body.key in self.state.others:
-            self.state.others[body.key].identity = None
-
-    def _apply_baseline(self, body: BaselineBody, at: Timestamp) -> None:
-        self.state.baselines[body.instrument_id] = at
-        self.state.trade_ids.setdefault(body.instrument_id, {}).update(dict.fromkeys(body.trade_ids, at))
-        self.state.last_fill_at[body.instrument_id] = at
-        self.state.positions[body.instrument_id] = Position(
-            quantity=body.quantity, entry_price=body.entry_price if body.quantity != ZERO else ZERO
-        )
-
-    def _apply_fact(self, fact: NumberedFact) -> None:
-        self.state.fact_seq = fact.seq
-        self.state.facts.append(fact)
-        match fact.event:
-            case OrderSubmitted(order_id=order_id):
-                self._move(order_id, OrderStatus.SUBMITTED)
-            case OrderAccepted(order_id=order_id):
-                self._move(order_id, OrderStatus.ACCEPTED)
-                self._clear_doubt(order_id)
-            case OrderOutcomeUnknown(order_id=order_id, at=at):
-                self.state.orders[order_id].doubt_since = at
-            case OrderDenied(order_id=order_id):
-                self._move(order_id, OrderStatus.DENIED)
-            case OrderRejected(order_id=order_id):
-                self._move(order_id, OrderStatus.REJECTED)
-            case OrderClosed(order_id=order_id, status=status):
-                self._move(order_id, OrderStatus(status))
-                self._closing.pop(order_id, None)
-            case Filled(fill=fill):
-                self._apply_fill(fill)
-            case _:
-                self._apply_account_fact(fact.event)
-
-    def _apply_account_fact(self, event: PositionAdjusted | AccountModeChanged | LeverageSet | LeverageRefused) -> None:
-        """Fold what is not about an order."""
-        match event:
-            case PositionAdjusted(instrument_id=instrument_id, after=after):
-                self._apply_adjusted(instrument_id, after)
-            case AccountModeChanged(mode=mode, reason=reason):
-                self._apply_mode(mode, reason)
-            case LeverageSet() | LeverageRefused():
-                pass
-
-    def _apply_fill(self, fill: Fill) -> None:
-        seen = self.state.trade_ids.setdefault(fill.instrument_id, {})
-        seen[fill.trade_id] = fill.at
-        while len(seen) > MAX_TRADE_IDS:
-            del seen[next(iter(seen))]
-        latest = self.state.last_fill_at.get(fill.instrument_id, Timestamp(0))
-        self.state.last_fill_at[fill.instrument_id] = max(latest, fill.at)
-        held = self.state.positions.get(fill.instrument_id, Position())
-        self.state.positions[fill.instrument_id] = held.fold(fill)
-        record = self.state.orders.get(fill.order_id) if fill.order_id is not None else None
-        if record is None:
-            return
-        record.filled += fill.quantity
-        if not record.status.is_terminal:
-            record.status = advance(record.status, OrderStatus.PARTIALLY_FILLED)
-        elif record.filled >= record.request.quantity and record.status in {OrderStatus.CANCELED, OrderStatus.EXPIRED}:
-            record.status = OrderStatus.FILLED
-        record.doubt_since = None
-
-    def _apply_mode(self, mode: AccountMode, reason: str) -> None:
-        """A freeze outlives the account's lives: DISARMED comes with each of them, only ARMED ends it."""
-        if mode is AccountMode.FROZEN:
-            self.state.frozen = reason
-        elif mode is AccountMode.ARMED:
-            self.state.frozen = ""
-
-    def _apply_adjusted(self, told: InstrumentId | None, after: Decimal) -> None:
-        # A record that does not say it is of a time when an account had one instrument: the one it began with.
-        instrument_id = told if told is not None else next(iter(self.state.baselines))
-        held = self.state.positions.get(instrument_id, Position())
-        entry = held.entry_price if after != ZERO else ZERO
-        self.state.positions[instrument_id] = held.model_copy(update={"quantity": after, "entry_price": entry})
-
     # --- parts --------------------------------------------------------------------------------------------------
 
     def _facts(self, *events: AccountEvent) -> list[Entry]:
-        draft = _Draft(self.state.fact_seq)
+        draft = Draft(self.state.fact_seq)
         for event in events:
             draft.fact(event)
         return draft.entries
@@ -552,27 +323,6 @@ class Book:
 
     def _order_of(self, client_order_id: ClientOrderId | None) -> OrderId | None:
         return None if client_order_id is None else self._by_client_id.get(client_order_id)
-
-    def _move(self, order_id: OrderId, status: OrderStatus) -> None:
-        record = self.state.orders[order_id]
-        if status is OrderStatus.ACCEPTED and record.status is not OrderStatus.SUBMITTED:
-            return
-        record.status = advance(record.status, status)
-        if status.is_terminal:
-            record.doubt_since = None
-            self._open.pop(order_id, None)
-
-    def _clear_doubt(self, order_id: OrderId) -> None:
-        self.state.orders[order_id].doubt_since = None
-
-    def _forget_old_orders(self) -> None:
-        excess = len(self.state.orders) - MAX_FINISHED_ORDERS
-        if excess <= 0:
-            return
-        finished = [order_id for order_id, record in self.state.orders.items() if record.status.is_terminal]
-        for order_id in finished[:excess]:
-            record = self.state.orders.pop(order_id)
-            self._by_client_id.pop(record.client_order_id, None)
 
     def _adjusted(
         self, instrument_id: InstrumentId, before: Decimal, after: Decimal, reason: str, at: Timestamp
@@ -587,55 +337,6 @@ class Book:
         return OrderClosed(
             at=at, account=self.account, order_id=order_id, status=status, filled=filled, reason=reason, proof=proof
         )
-
-
-def other_key(sender: str, message: Message) -> str:
-    """Name a write that is no order, by the message that asked for it."""
-    return f"{sender}#{message.seq}"
-
-
-class _Draft:
-    """Entries in the making; numbers the facts among them."""
-
-    def __init__(self, fact_seq: int) -> None:
-        self.entries: list[Entry] = []
-        self._seq = fact_seq
-
-    def add(self, kind: EntryKind, at: Timestamp, body: Value) -> None:
-        self.entries.append(_entry(kind, at, body))
-
-    def fact(self, event: AccountEvent) -> None:
-        self._seq += 1
-        self.add(EntryKind.FACT, event.at, NumberedFact(seq=self._seq, event=event))
-
-
-def read_body(entry: Entry | Record) -> Value:
-    """Return what a journal entry of an account says.
-
-    Raises:
-        ValueError: the kind or the body is not one of this version.
-    """
-    return _BODIES[EntryKind(entry.kind)].model_validate_json(entry.body)
-
-
-def _entry(kind: EntryKind, at: Timestamp, body: Value) -> Entry:
-    # A venue's client puts an identity together from copies, which nobody validates: it is read back before it is
-    # written, so that what a successor could not read is never there. The other bodies are validated as they are made.
-    meaning = None if kind is EntryKind.PREPARED else body
-    return Entry(kind=kind, at=at, body=body.model_dump_json(), meaning=meaning)
-
-
-_BODIES: dict[EntryKind, type[Value]] = {
-    EntryKind.CLIENT_IDS: ClientIds,
-    EntryKind.TAKEN: TakenBody,
-    EntryKind.OWN: OwnBody,
-    EntryKind.PREPARED: PreparedBody,
-    EntryKind.DISCARDED: SettledBody,
-    EntryKind.SETTLED: SettledBody,
-    EntryKind.BASELINE: BaselineBody,
-    EntryKind.NONCES: NoncesBody,
-    EntryKind.FACT: NumberedFact,
-}
 
 
 def _foreign(fill: Fill) -> str:

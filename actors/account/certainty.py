@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from actors.account.state import EntryKind, OrderRecord
+from actors.account.entries import EntryKind
+from actors.account.state import OrderRecord
 from actors.actor import NumberedFact
 from actors.journal.protocol import Entry
 from actors.meter import Meter

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 import structlog
 
+from actors.account.entries import OwnKind, OwnWrite
 from actors.account.ledger import Ledger
 from actors.account.protection import Protection, Stop, is_passed, serves, wanted_stop
 from actors.account.spec import AccountTuning
-from actors.account.state import OrderRecord, OwnKind, OwnWrite
+from actors.account.state import OrderRecord
 from actors.meter import Meter
 from strategies.domain.account import AccountMode
 from strategies.domain.ids import InstrumentId, Timestamp

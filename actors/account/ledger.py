@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import structlog
 
 from actors.account.book import Book
-from actors.account.state import BookState, EntryKind
+from actors.account.entries import EntryKind
+from actors.account.state import BookState
 from actors.actor import FactBatch, NumberedFact
 from actors.journal.protocol import Entry, Journal, JournalError, JournalWriteError, Snapshot
 from actors.meter import Meter

@@ -16,11 +16,13 @@ from time import perf_counter
 
 import structlog
 
-from actors.account.book import DONE, Book
+from actors.account.book import Book
+from actors.account.entries import EntryKind, OwnWrite
 from actors.account.ledger import Decide, Ledger, Pending
+from actors.account.memory import DONE
 from actors.account.rests import Rests
 from actors.account.spec import AccountTuning
-from actors.account.state import EntryKind, OtherWrite, OwnWrite
+from actors.account.state import OtherWrite
 from actors.journal.protocol import Entry
 from actors.meter import Meter
 from actors.tasks import Tasks

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from actors.account.state import EntryKind, PreparedBody
+from actors.account.entries import EntryKind, PreparedBody
 from actors.explain.fold import CycleFold, causes_of
 from actors.explain.memory import Memory
 from actors.explain.orders import Orders

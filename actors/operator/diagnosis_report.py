@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from actors.account.state import EntryKind, PreparedBody, TakenBody
+from actors.account.entries import EntryKind, PreparedBody, TakenBody
 from actors.actor import NumberedFact
 from actors.group import GroupActorSpec
 from actors.group_log import STEP, StepBody

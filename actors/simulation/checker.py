@@ -6,8 +6,8 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
-from actors.account.book import Book, read_body
-from actors.account.state import PreparedBody, TakenBody
+from actors.account.book import Book
+from actors.account.entries import PreparedBody, TakenBody, read_body
 from actors.actor import NumberedFact
 from actors.group_log import STEP, GroupLog, Loaded, StepBody
 from actors.journal.protocol import Entry, Record

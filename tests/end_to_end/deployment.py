@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 
 from actors.account.book import Book
-from actors.account.state import EntryKind
+from actors.account.entries import EntryKind
 from actors.journal.protocol import Entry
 from actors.journal.store import open_store
 from strategies.domain.ids import AccountId

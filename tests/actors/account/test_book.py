@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from actors.account.book import Book
-from actors.account.state import EntryKind
+from actors.account.entries import EntryKind
 from actors.actor import Envelope, Message
 from actors.journal.protocol import Entry
 from strategies.domain.commands import SubmitOrder

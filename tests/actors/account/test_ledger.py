@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from actors.account.book import Book
+from actors.account.entries import EntryKind
 from actors.account.ledger import Ledger
-from actors.account.state import EntryKind
 from actors.actor import Envelope, Message, NumberedFact
 from actors.journal.memory import MemoryJournalStore
 from actors.journal.protocol import JournalError, JournalWriteError, StaleEpochError

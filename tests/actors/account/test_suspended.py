@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.account import AccountActor
-from actors.account.state import EntryKind
+from actors.account.entries import EntryKind
 from actors.hostlock import HostLock
 from actors.journal.protocol import JournalStore, JournalWriteError
 from actors.journal.store import open_store

@@ -36,7 +36,7 @@ from strategies.domain.order import Lane
 from strategies.domain.quote import Quote
 from venues.errors import READ_ERRORS, VenueError
 from venues.registry import build_venue
-from venues.venue import Now, Venue, VenueStatus
+from venues.venue import Now, Venue, VenueStatus, WriteIdentity
 
 _log = structlog.get_logger(__name__)
 
@@ -333,7 +333,7 @@ class AccountActor:
         await ledger.commit(lambda book: book.decide_client_ids(first, bits, self._now()))
         venue.restore(ledger.book.pending_writes())
         await ledger.commit(lambda book: book.decide_nonces(venue.status().nonces, self._now()))
-        await self._settle_interrupted(ledger)
+        interrupted = await self._settle_interrupted(ledger)
         tuning = self._spec.tuning
         guard = Guard(
             ledger,
@@ -355,8 +355,11 @@ class AccountActor:
             freeze=self._freeze,
             fence=guard.fence,
         )
+        for write in interrupted:
+            lookout.strangers.watch(write)
         await self._insist("baseline", lambda: self._take_baseline(ledger, venue))
         await self._insist("fills", lookout.history.catch_up)
+        await self._insist("orders", lookout.strangers.look_at_orders)
         await self._insist("position", lookout.standing.look)
         self._submission = Submission(
             ledger,
@@ -368,6 +371,7 @@ class AccountActor:
             now=self._now,
             mode=lambda: self._mode,
             on_answer=lookout.on_answer,
+            on_unknown=lookout.on_unknown,
             held=lambda: lookout.standing.differs,
         )
         self._lookout = lookout
@@ -417,11 +421,13 @@ class AccountActor:
             )
         )
 
-    async def _settle_interrupted(self, ledger: Ledger) -> None:
-        """Cancels and leverage changes that were on their way when the last life ended: seen by their effects."""
-        interrupted = [key for key, other in ledger.book.state.others.items() if other.identity is not None]
+    async def _settle_interrupted(self, ledger: Ledger) -> list[WriteIdentity]:
+        """Settle what is no order and was on its way when the last life ended: it is seen by its effects. Return it."""
+        others = ledger.book.state.others.items()
+        interrupted = {key: other.identity for key, other in others if other.identity is not None}
         for key in interrupted:
             await ledger.commit(lambda book, key=key: book.decide_interrupted(key, self._now()))  # type: ignore[misc]
+        return list(interrupted.values())
 
     def _on_durable(self, entries: Sequence[Entry]) -> None:
         """Queue what was taken, watch over what is leaving.

@@ -16,6 +16,7 @@ from actors.account.old_orders import OldOrders
 from actors.account.spec import AccountTuning
 from actors.account.standing import Standing
 from actors.account.state import OrderRecord
+from actors.account.strangers import Strangers
 from actors.actor import NumberedFact
 from actors.meter import Meter
 from strategies.domain.events import AccountModeChanged
@@ -95,9 +96,11 @@ class Lookout:
             on_no_fills=self._want_catch_up,
         )
         self.old = OldOrders(ledger, venue, tuning, meter=meter, now=now, freeze=freeze, on_fill=self.on_fill)
+        self.strangers = Strangers(ledger, venue, instrument_id, tuning, freeze=freeze, on_order=self._on_order)
         self._looks: dict[OrderId, tuple[float, float]] = {}
         """Per order: loop time of the next question, and the wait after it."""
         self._catch_up_wanted = asyncio.Event()
+        self._orders_wanted = False
         self._stirred = asyncio.Event()
 
     # --- loops --------------------------------------------------------------------------------------------------
@@ -134,7 +137,8 @@ class Lookout:
                 if self._due(record):
                     await self._look(record)
             self._forget_ended()
-            if not self._catch_up_wanted.is_set() and not self._ledger.book.in_flight():
+            await self.strangers.look_at_writes()
+            if not self._is_busy:
                 # Nothing is silent, in doubt or missing: the next write or gap in a stream brings the next question.
                 self._stirred.clear()
                 await self._stirred.wait()
@@ -161,6 +165,11 @@ class Lookout:
     def stir(self) -> None:
         """Say that a write has got its identity: from now on somebody has to see to its end."""
         self._stirred.set()
+
+    def on_unknown(self, write: WriteIdentity) -> None:
+        """Take a write that is no order and whose answer was lost: what it did shows elsewhere, its nonce does not."""
+        self.strangers.watch(write)
+        self.stir()
 
     async def on_fill(self, report: FillReport) -> None:
         """Fold one execution."""
@@ -196,7 +205,13 @@ class Lookout:
 
     def _lost(self) -> None:
         self.history.lost()
+        self._orders_wanted = True
         self._want_catch_up()
+
+    @property
+    def _is_busy(self) -> bool:
+        """Say whether anything has to be asked soon."""
+        return bool(self._catch_up_wanted.is_set() or self._ledger.book.in_flight() or self.strangers.is_watching)
 
     def _want_catch_up(self) -> None:
         self._catch_up_wanted.set()
@@ -204,9 +219,21 @@ class Lookout:
 
     async def _catch_up_once(self) -> None:
         self._catch_up_wanted.clear()
-        if not await self.history.caught_up():
+        if not (await self.history.caught_up() and await self._looked_at_orders()):
             self._want_catch_up()
             await asyncio.sleep(self._tuning.look_backoff_s)
+
+    async def _looked_at_orders(self) -> bool:
+        """After a loss, look for orders that came meanwhile; say whether that is done."""
+        if not self._orders_wanted:
+            return True
+        self._orders_wanted = False
+        try:
+            await self.strangers.look_at_orders()
+        except READ_ERRORS as error:
+            _log.info("orders_without_answer", error=str(error))
+            self._orders_wanted = True
+        return not self._orders_wanted
 
     def _due(self, record: OrderRecord) -> bool:
         identity = record.prepared
@@ -267,6 +294,8 @@ class Lookout:
                 await self.old.looked_in_vain(record, identity, verdict.proof, executed=False)
                 return
             case Certainty.DEAD:
+                if verdict.nonce_taken:
+                    await self.strangers.look_at_nonce(identity)
                 await self._ledger.commit(
                     lambda book: book.decide_rejected(order_id, "proven-dead", verdict.proof, self._now())
                 )

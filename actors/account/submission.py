@@ -75,12 +75,13 @@ class Submission:
         now: Now,
         mode: Callable[[], AccountMode],
         on_answer: Callable[[Ack], Awaitable[None]],
+        on_unknown: Callable[[WriteIdentity], None],
         held: Callable[[], str],
     ) -> None:
         """Wire the parts.
 
-        `mode` says what may be sent, `on_answer` gets what an answer tells of orders and fills, `held` says why nothing
-        that opens risk may leave just now.
+        `mode` says what may be sent, `on_answer` gets what an answer tells of orders and fills, `on_unknown` a write
+        without an answer that is no order, `held` says why nothing that opens risk may leave just now.
         """
         self._ledger = ledger
         self._venue = venue
@@ -92,6 +93,7 @@ class Submission:
         self._now = now
         self._mode = mode
         self._on_answer = on_answer
+        self._on_unknown_write = on_unknown
         self._held = held
         self._queues: dict[Lane, list[tuple[int, str]]] = {lane: [] for lane in LANES}
         self._places: dict[str, int] = {}
@@ -466,6 +468,9 @@ class Submission:
         self._meter.count("outcomes_unknown")
         if self._ledger.book.order(OrderId(key)) is None:
             # What a cancel did shows in the orders' own ends; a leverage is observed anew. Neither is sent again here.
+            other = self._others.get(key)
+            if other is not None and other.identity is not None:
+                self._on_unknown_write(other.identity)
             await self._settle_other(key, f"outcome unknown: {reason}")
             return
         await self._ledger.commit(lambda book: book.decide_doubt(OrderId(key), reason, self._now()))

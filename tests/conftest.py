@@ -6,7 +6,12 @@ from pathlib import PurePosixPath
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-_DEPLOYMENTS = ("tests/end_to_end", "tests/test_supervisor.py", "tests/actors/test_cluster.py")
+_DEPLOYMENTS = (
+    "tests/end_to_end",
+    "tests/test_supervisor.py",
+    "tests/actors/test_cluster.py",
+    "tests/chaos/test_subset.py",
+)
 """Where tests start Ray: they take the longest, and two deployments at once would only measure each other."""
 
 

@@ -25,6 +25,10 @@ class Spares:
         self._wanted = wanted
         self._tasks = tasks
         self._ready: list[HostLink] = []
+        self._served = asyncio.Event()
+        """Set while no actor waits for a new process."""
+        self._served.set()
+        self._waiting = 0
         self._filling = False
         self._closed = False
 
@@ -45,7 +49,14 @@ class Spares:
                     return link
             except ActorUnreachableError:
                 await link.destroy()
-        return await self._hosts.spawn()
+        self._waiting += 1
+        self._served.clear()
+        try:
+            return await self._hosts.spawn()
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._served.set()
 
     def fill(self, *, after_s: float = 0.0) -> None:
         """Start what is missing, in the background."""
@@ -62,6 +73,11 @@ class Spares:
     async def _fill(self, after_s: float) -> None:
         await asyncio.sleep(after_s)
         while len(self._ready) < self._wanted and not self._closed:
+            if self._waiting:
+                # After a Ray was lost everybody wants one, and a machine starts few at a time: actors go first.
+                await self._served.wait()
+                await asyncio.sleep(_REFILL_AFTER_S)
+                continue
             try:
                 self._ready.append(await self._hosts.spawn(warm=True))
             except ActorUnreachableError as error:

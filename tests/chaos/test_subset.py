@@ -1,4 +1,4 @@
-"""A few cells of the kill matrix, run by name (`pytest tests/chaos/subset.py`); `make kill-matrix` runs them all."""
+"""A few cells of the kill matrix; `make kill-matrix` runs them all."""
 
 import pytest
 
@@ -10,14 +10,16 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
 CELLS = (
     Cell(Victim.LIGHTER1, Blow.KILL, "hedge sent"),
+    Cell(Victim.GROUP, Blow.KILL, "entry sent"),
     Cell(Victim.BACKPACK, Blow.STOP, "rebalance sent"),
+    Cell(Victim.LIGHTER2, Blow.KILL, "exit sent"),
     Cell(Victim.RAYLET, Blow.KILL, "exit sent"),
     Cell(Victim.SUPERVISOR, Blow.KILL, "second sent"),
 )
 
 
 async def test_whatever_dies_comes_back_and_the_exchange_finds_nothing_wrong(tmp_path):
-    """An account killed, one frozen, Ray killed, the supervisor killed: all recovered, no double, nothing unowned."""
+    """Accounts, a group, Ray and the supervisor killed, one frozen: all recovered, no double, nothing unowned."""
     figures = await run(CELLS, tmp_path)
     assert figures.trouble == []
     assert {row.cell for row in figures.rows} == set(CELLS)

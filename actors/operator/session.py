@@ -159,8 +159,13 @@ class Session:
     async def _interrupted(self) -> None:
         if self._config.on_interrupt is OnInterrupt.KEEP:
             await self._show.close()
-            self._say("Ending; positions stay as they are (supervisor.on_interrupt = keep).")
-            for line in await ending.keep(self._supervision):
+            self._say(
+                "Ending; positions stay as they are (supervisor.on_interrupt = keep). "
+                "Orders that could open something are taken back first."
+            )
+            bound_s = self._config.stop_timeout_s
+            lines = await ending.withdraw(self._supervision, bound_s, self._interrupts.second)
+            for line in (*lines, *await ending.keep(self._supervision)):
                 self._say(line)
             return
         self._say(

@@ -1,6 +1,6 @@
 """Who plays: the strategy of a simulation's group, its legs, its quick numbers, and how much it may ever hold."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,8 @@ class Cast:
     """Empty: the scenario draws them."""
     most: Decimal | None = None
     """Base units that no leg may ever pass; None = its largest order."""
+    limited: bool = False
+    """It plays under limits that are tight enough to fire; the scenario draws them."""
 
 
 CASTS = {
@@ -81,6 +83,35 @@ CASTS = {
             },
             Decimal("0.4"),
         ),
+        Cast(
+            "min_order",
+            {"main": "bp", "other": "l1"},
+            _QUICK
+            | {
+                "targets": [
+                    {"leg": "main", "size_multiplier": "100"},
+                    {"leg": "other", "direction": "SELL", "size_multiplier": "20"},
+                    {"leg": "main", "direction": "SELL", "reduce_only": True, "size_multiplier": "60"},
+                    {"leg": "main", "size_multiplier": "0.5"},
+                    {"leg": "other", "size_multiplier": "10"},
+                ],
+                "answer_timeout_s": "3",
+            },
+            Decimal("0.1"),
+        ),
+        Cast(
+            "smoke_test",
+            {"backpack": "bp", "lighter1": "l1", "lighter2": "l2"},
+            _QUICK
+            | {
+                "size_multiplier": "20",
+                "step_timeout_s": "3",
+                "tracking": {"requote_interval_s": "0.3", "timeout_s": "3"},
+            },
+            Decimal("0.1"),
+        ),
     )
 }
 """By the name of the strategy."""
+LIMITED = {f"{name}+limits": replace(cast, limited=True) for name, cast in CASTS.items()}
+"""The same under limits, by the name of the strategy and `+limits`."""

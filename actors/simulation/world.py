@@ -63,8 +63,8 @@ class World:
         self.complaints: list[str] = []
         """What must never happen and did."""
         self.story: list[str] = []
-        self.disk = Disk(scenario.disk_latency_s)
-        self.market = Market(scenario, self.truth, self.count)
+        self.disk = Disk(scenario.disk_latency_s, loop.pause)
+        self.market = Market(scenario, self.truth, self.count, loop.pause)
         self.processes: dict[str, Process] = {}
         self.ghosts: list[Process] = []
         self.skew_ms: dict[str, int] = {}
@@ -191,7 +191,7 @@ class World:
         )
         await actor.start()
         self._listen(process)
-        line = self._lines[name] = Line(process, actor, self.scenario.line_latency_s, self)
+        line = self._lines[name] = Line(process, actor, self.scenario.line_latency_s, self, self.loop.pause)
         self._connect(name, line)
         while not await actor.arm():  # noqa: ASYNC110 - the supervisor asks again and again, too
             await asyncio.sleep(_POLL_S)
@@ -202,6 +202,7 @@ class World:
             group=self.group_spec,
             strategy=self.scenario.cast.strategy,
             params=self.scenario.params,
+            limits=self.scenario.limits,
             journal="memory:",
             lock_dir="",
             snapshot_every=self.scenario.snapshot_every,
@@ -285,7 +286,9 @@ class World:
         group = self.group()
         if group is not None and group.stopped:
             return f"the group does not decide: {group.stopped}"
-        flattened = self.scenario.last_word is OperatorState.FLATTEN and view.phase in {"IDLE", "ENDED"}
+        limited = group is not None and any(each.reached_at for each in group.limits())
+        told = limited and view.operator_state is not OperatorState.RUN
+        flattened = (told or self.scenario.last_word is OperatorState.FLATTEN) and view.phase in {"IDLE", "ENDED"}
         if view.outcome is Outcome.RUNNING and not flattened:
             return f"the group is {view.phase}: {view.reason}; next {view.next}"
         for name in VENUE_OF:

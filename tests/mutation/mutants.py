@@ -1,0 +1,84 @@
+"""A copy of the tree in which each function carries all of its mutants, and what mypy says of each."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mutmut.mutation.file_mutation import mutate_file_contents
+from mutmut.utils.format_utils import get_mutant_name
+
+from tests.mutation.modules import ROOT
+
+_COPIED = ("strategies", "tests", "venues")
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.png")
+
+
+class TypeCheckError(Exception):
+    """mypy complains of something that no mutant did."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one function. `name` is what the changed module calls it by."""
+
+    name: str
+    module: str
+    first_line: int
+    last_line: int
+
+
+def environment(root: Path) -> dict[str, str]:
+    """Return an environment in which `python` is this one, and only `root` is imported from."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(root)}
+
+
+def copy_tree(to: Path) -> None:
+    """Copy what the tests need into a folder."""
+    for name in _COPIED:
+        shutil.copytree(ROOT / name, to / name, ignore=_LEFT_OUT)
+    shutil.copy(ROOT / "pyproject.toml", to)
+
+
+def write_mutants(folder: Path, modules: Iterable[str]) -> list[Mutant]:
+    """Write every mutant of the modules into a copy of the tree; which one lives is chosen when a test runs."""
+    found: list[Mutant] = []
+    for module in modules:
+        path = Path(module)
+        changed = mutate_file_contents(module, (ROOT / path).read_text(encoding="utf-8"))
+        (folder / path).write_text(changed.code, encoding="utf-8")
+        for name in changed.mutant_names:
+            span = changed.line_span_by_function_name[name]
+            found.append(Mutant(get_mutant_name(path, name), module, span.start, span.end))
+    return found
+
+
+def refused_by_mypy(folder: Path, mutants: Iterable[Mutant]) -> frozenset[str]:
+    """Return the mutants that `make check` would not let pass: nobody can commit them.
+
+    Raises:
+        TypeCheckError: mypy complains of something else, too.
+    """
+    lines: dict[tuple[str, int], str] = {}
+    for mutant in mutants:
+        lines.update({(mutant.module, line): mutant.name for line in range(mutant.first_line, mutant.last_line + 1)})
+    command = ["python", "-m", "mypy", "--output=json", "--no-warn-unused-ignores", "-p", "strategies"]
+    told = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)  # noqa: S603
+    refused = [_refused(lines, json.loads(line)) for line in told.stdout.splitlines() if line.startswith("{")]
+    if not refused:
+        raise TypeCheckError(f"mypy found nothing: {told.stdout} {told.stderr}")
+    return frozenset(filter(None, refused))
+
+
+def _refused(lines: Mapping[tuple[str, int], str], error: Mapping[str, object]) -> str | None:
+    if error["severity"] != "error":
+        return None
+    try:
+        return lines[str(error["file"]), int(str(error["line"]))]
+    except KeyError:
+        raise TypeCheckError(f"not in a mutant: {error}") from None

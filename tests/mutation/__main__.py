@@ -11,15 +11,16 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from difflib import unified_diff
 from pathlib import Path
 
 from tests.mutation.forks import JOBS, VERDICTS
 from tests.mutation.modules import AREAS, LEFT_OUT, PROOF, ROOT, TESTS
 from tests.mutation.mutants import Mutant, copy_tree, environment, refused_by_mypy, write_mutants
+from tests.mutation.tables import judge_tables
 
 MUTANTS = ROOT / "mutants"
 SURVIVORS = MUTANTS / "survivors.txt"
@@ -58,8 +59,8 @@ def judge_functions(figures: Figures, modules: Sequence[str], workers: int) -> N
     copy_tree(MUTANTS)
     mutants = write_mutants(MUTANTS, modules)
     refused = refused_by_mypy(MUTANTS, mutants)
-    names = [mutant.name for mutant in mutants if mutant.name not in refused]
-    (MUTANTS / JOBS).write_text(json.dumps({"workers": workers, "mutants": names}), encoding="utf-8")
+    jobs = {"workers": workers, "mutants": [asdict(mutant) for mutant in mutants if mutant.name not in refused]}
+    (MUTANTS / JOBS).write_text(json.dumps(jobs), encoding="utf-8")
     options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "tests.mutation.forks", *(f"--ignore-glob=*{n}" for n in LEFT_OUT)]
     command = ["python", "-m", "pytest", *options, *(test for test in TESTS if (ROOT / test).exists())]
     subprocess.run(command, cwd=MUTANTS, env=environment(MUTANTS), check=True)  # noqa: S603
@@ -82,34 +83,12 @@ def _difference(mutant: Mutant) -> str:
     return f"{mutant.name}\n    - {' / '.join(gone[:3])}\n    + {' / '.join(new[:3])}"
 
 
-def judge_tables(figures: Figures) -> None:
-    """Judge every mutant of the proof tables, in a copy: cosmic-ray writes its mutants into the modules themselves."""
-    with tempfile.TemporaryDirectory(prefix="hedgevisor-mutation-") as folder:
-        copy = Path(folder)
-        copy_tree(copy)
-        config, session = str(ROOT / "tests" / "mutation" / "proof.toml"), str(copy / "session.sqlite")
-        for command in (
-            ["cosmic-ray", "init", config, session],
-            ["cr-filter-operators", session, config],
-            ["cosmic-ray", "exec", config, session],
-        ):
-            subprocess.run(command, cwd=copy, env=environment(copy), check=True)  # noqa: S603
-        dump = ["cosmic-ray", "dump", session]
-        told = subprocess.run(dump, cwd=copy, env=environment(copy), check=True, capture_output=True, text=True)  # noqa: S603
-    for line in told.stdout.splitlines():
-        item, result = json.loads(line)
-        (mutation,) = item["mutations"]
-        words = f"{mutation['module_path']}:{mutation['start_pos'][0]} {mutation['operator_name']}\n{result['diff']}"
-        figures.count(mutation["module_path"], _table_verdict(result), words)
-
-
-def _table_verdict(result: dict[str, str]) -> str:
-    output = result["output"] or ""
-    if result["worker_outcome"] == "skipped" or re.search(r"errors? during collection", output):
-        return "refused"  # switched off, or the module cannot be imported any more: no test was needed
-    if output == "timeout":
-        return "timeout"
-    return {"killed": "killed", "survived": "survived", "incompetent": "refused"}[result["test_outcome"]]
+def judge_proofs(figures: Figures) -> None:
+    """Judge every mutant of the proof tables."""
+    for change, verdict in judge_tables():
+        old = (ROOT / change.module).read_text(encoding="utf-8").splitlines()
+        lines = [line for line in unified_diff(old, change.text.splitlines(), n=0) if not line.startswith(("---", "+++"))]
+        figures.count(change.module, verdict, f"{change.module} {change.operator}\n    " + "\n    ".join(lines))
 
 
 def table(figures: Figures) -> Iterator[str]:
@@ -145,7 +124,7 @@ def main() -> None:
     if functions:
         judge_functions(figures, functions, arguments.workers)
     if PROOF in chosen:
-        judge_tables(figures)
+        judge_proofs(figures)
     MUTANTS.mkdir(exist_ok=True)
     SURVIVORS.write_text("\n".join(figures.survivors) + "\n", encoding="utf-8")
     lines = "\n".join(table(figures))

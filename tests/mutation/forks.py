@@ -1,7 +1,7 @@
-"""A pytest plugin: collect once, learn which test enters which function, then fork for each mutant.
+"""A pytest plugin: collect once, learn which test comes to which line, then fork for each mutant.
 
 A fresh pytest for each of some thousand mutants would spend its time with imports. Here a child begins with everything
-imported and collected, runs the tests that enter the changed function, the quick ones first, and ends at the first
+imported and collected, runs the tests that come to the changed statement, the quick ones first, and ends at the first
 that fails. Limits are of processor time: a busy machine makes no mutant time out.
 """
 
@@ -11,14 +11,15 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TypedDict
 
 import pytest
 from _pytest.runner import runtestprotocol
+from coverage import Coverage
 from mutmut.mutation import trampoline
-from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
 JOBS, VERDICTS = Path("jobs.json"), Path("verdicts.json")
 _SLOWER_BY = 20
@@ -28,37 +29,49 @@ _MEMORY_BYTES = 4 * 1024**3
 """A mutant that collects things for ever ends here."""
 
 
+class Job(TypedDict):
+    """A mutant, and the statement of the unchanged function that it changes."""
+
+    name: str
+    module: str
+    begin: int
+    end: int
+
+
 class Learnt:
-    """Which functions a test enters, and how long it takes, seconds of processor time."""
+    """Which tests come to a line, and how long each takes, seconds of processor time."""
 
     def __init__(self) -> None:
-        self.entered: dict[pytest.Item, frozenset[str]] = {}
         self.took_s: dict[pytest.Item, float] = {}
+        self._tests: dict[str, pytest.Item] = {}
+        self._lines: dict[str, Mapping[int, Sequence[str]]] = {}
 
-    def learn(self, items: Sequence[pytest.Item]) -> None:
+    def learn(self, items: Sequence[pytest.Item], modules: Sequence[str]) -> None:
         """Run every test unchanged.
 
         Raises:
             pytest.UsageError: a test fails; no mutant can be judged by it.
         """
-        seen: set[str] = set()
-        trampoline.record_trampoline_hit = lambda name, **_more: seen.add(name)
-        trampoline.set_mutant_under_test("stats")
+        tracer = Coverage(data_file=None, include=modules, messages=False)
+        tracer.start()
         for item, following in pairwise([*items, None]):
-            seen.clear()
+            tracer.switch_context(item.nodeid)
             began = time.process_time()
             reports = runtestprotocol(item, log=False, nextitem=following)
             failed = next((report for report in reports if report.failed), None)
             if failed is not None:
                 raise pytest.UsageError(f"{item.nodeid} fails without any change:\n{failed.longreprtext}")
-            self.entered[item] = frozenset(seen)
+            self._tests[item.nodeid] = item
             self.took_s[item] = time.process_time() - began
+        tracer.stop()
+        data = tracer.get_data()
+        self._lines = {module: data.contexts_by_lineno(str(Path(module).resolve())) for module in modules}
 
-    def tests_of(self, mutant: str) -> list[pytest.Item]:
-        """Return the tests that enter a mutant's function, the quickest first."""
-        function = mangled_name_from_mutant_name(mutant)
-        found = [item for item, entered in self.entered.items() if function in entered]
-        return sorted(found, key=lambda item: self.took_s[item])
+    def tests_of(self, job: Job) -> list[pytest.Item]:
+        """Return the tests that come to a mutant's statement, the quickest first."""
+        lines = self._lines[job["module"]]
+        names = {name for line in range(job["begin"], job["end"] + 1) for name in lines.get(line, ())}
+        return sorted((self._tests[name] for name in names if name), key=lambda item: self.took_s[item])
 
 
 def _be(mutant: str, tests: Sequence[pytest.Item], learnt: Learnt) -> None:
@@ -84,7 +97,7 @@ def _verdict(status: int) -> str:
     return "survived" if os.WEXITSTATUS(status) == 0 else "killed"
 
 
-def judge(mutants: Sequence[str], learnt: Learnt, workers: int) -> Iterator[tuple[str, str]]:
+def judge(jobs: Sequence[Job], learnt: Learnt, workers: int) -> Iterator[tuple[str, str]]:
     """Yield each mutant with its verdict, in the order in which they end."""
     running: dict[int, str] = {}
 
@@ -92,8 +105,8 @@ def judge(mutants: Sequence[str], learnt: Learnt, workers: int) -> Iterator[tupl
         pid, status = os.wait()
         return running.pop(pid), _verdict(status)
 
-    for mutant in mutants:
-        tests = learnt.tests_of(mutant)
+    for job in jobs:
+        tests, mutant = learnt.tests_of(job), job["name"]
         if not tests:
             yield mutant, "survived"
             continue
@@ -112,7 +125,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     """Judge every mutant instead of running the tests once."""
     jobs = json.loads(JOBS.read_text(encoding="utf-8"))
     learnt = Learnt()
-    learnt.learn(session.items)
+    trampoline.set_mutant_under_test("")
+    learnt.learn(session.items, sorted({job["module"] for job in jobs["mutants"]}))
     gc.collect()
     gc.freeze()  # shared with the children for as long as nobody touches it
     verdicts: dict[str, str] = {}

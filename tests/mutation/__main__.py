@@ -61,7 +61,15 @@ def judge_functions(figures: Figures, modules: Sequence[str], workers: int) -> N
     refused = refused_by_mypy(MUTANTS, mutants)
     jobs = {"workers": workers, "mutants": [asdict(mutant) for mutant in mutants if mutant.name not in refused]}
     (MUTANTS / JOBS).write_text(json.dumps(jobs), encoding="utf-8")
-    options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "tests.mutation.forks", *(f"--ignore-glob=*{n}" for n in LEFT_OUT)]
+    options = [
+        "-q",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "tests.mutation.forks",
+        *(f"--ignore-glob=*{n}" for n in LEFT_OUT),
+    ]
     command = ["python", "-m", "pytest", *options, *(test for test in TESTS if (ROOT / test).exists())]
     subprocess.run(command, cwd=MUTANTS, env=environment(MUTANTS), check=True)  # noqa: S603
     verdicts = json.loads((MUTANTS / VERDICTS).read_text(encoding="utf-8"))
@@ -87,7 +95,9 @@ def judge_proofs(figures: Figures) -> None:
     """Judge every mutant of the proof tables."""
     for change, verdict in judge_tables():
         old = (ROOT / change.module).read_text(encoding="utf-8").splitlines()
-        lines = [line for line in unified_diff(old, change.text.splitlines(), n=0) if not line.startswith(("---", "+++"))]
+        lines = [
+            line for line in unified_diff(old, change.text.splitlines(), n=0) if not line.startswith(("---", "+++"))
+        ]
         figures.count(change.module, verdict, f"{change.module} {change.operator}\n    " + "\n    ".join(lines))
 
 

@@ -259,7 +259,9 @@ def test_what_may_grow_a_leg_is_forbidden_when_nothing_may_grow(watched, changes
 def test_a_frozen_account_anywhere_forbids_growth_everywhere(watched, where):
     """Somebody else trades there: what the group is sized from may change any moment."""
     frozen = with_leg(watched, where, mode=AccountMode.FROZEN)
-    assert sent(frozen, live(), target=D(1)) == [f"frozen_means_reduce: o may grow backpack while ['{where}'] is frozen"]
+    assert sent(frozen, live(), target=D(1)) == [
+        f"frozen_means_reduce: o may grow backpack while ['{where}'] is frozen"
+    ]
     assert sent(frozen, live(reduce_only=True), target=D(1)) == []
 
 

@@ -46,7 +46,9 @@ def test_just_enough_for_the_third_leg_is_its_size():
     """The smallest order itself is one; a size that the watch takes for nothing is none."""
     assert size_second(D("0.1"), numbers(), rules()) == Sized(D("0.1"), "what the balancer filled")
     assert isinstance(size_second(D("0.2"), numbers(), rules(larger_than=D("0.2"))), NoEntry)
-    assert size_second(D("0.2"), numbers(), rules(larger_than=D("0.199"))) == Sized(D("0.2"), "what the balancer filled")
+    assert size_second(D("0.2"), numbers(), rules(larger_than=D("0.199"))) == Sized(
+        D("0.2"), "what the balancer filled"
+    )
 
 
 def test_room_for_exactly_what_is_wanted_is_not_a_cut():

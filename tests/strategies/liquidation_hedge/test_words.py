@@ -38,9 +38,7 @@ def running(**params):
 def entered(**params):
     """Play to the hedge order."""
     return (
-        entering(**params)
-        >> filled("backpack", "entry:1", "5", trade="b1")
-        << "submit lighter1 hedge:1 SELL 5 @998.1"
+        entering(**params) >> filled("backpack", "entry:1", "5", trade="b1") << "submit lighter1 hedge:1 SELL 5 @998.1"
     )
 
 

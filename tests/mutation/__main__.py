@@ -1,29 +1,32 @@
 """The mutation score of what decides: `make mutation`. The table goes into docs/mutation.md.
 
-mutmut's operators change the functions of the strategies, cosmic-ray the proof tables of the venues (their rows are data
-of a module, which mutmut leaves alone). `--only sizing risk` chooses areas and leaves the document as it is.
+mutmut's operators change the functions of the strategies, cosmic-ray the proof tables of the venues: their rows are data of a
+module, which mutmut leaves alone. `--only sizing risk` chooses areas and leaves the document as it is.
 """
 
 import argparse
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import unified_diff
 from pathlib import Path
 
 from tests.mutation.forks import JOBS, VERDICTS
-from tests.mutation.modules import AREAS, LEFT_OUT, PROOF, ROOT, TESTS
+from tests.mutation.modules import AREAS, LEFT_OUT, PROOF, ROOT, TESTS, Area
 from tests.mutation.mutants import Mutant, copy_tree, environment, refused_by_mypy, write_mutants
 from tests.mutation.tables import judge_tables
 
 MUTANTS = ROOT / "mutants"
 SURVIVORS = MUTANTS / "survivors.txt"
+_SEED = 1
+_COLUMNS = ("refused", "not drawn", "killed", "timeout", "survived")
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 
 
@@ -52,14 +55,16 @@ def ran(of: Counter[str]) -> int:
     return of["killed"] + of["timeout"] + of["survived"]
 
 
-def judge_functions(figures: Figures, modules: Sequence[str], workers: int) -> None:
-    """Judge every mutant of the modules' functions."""
+def judge_functions(figures: Figures, areas: Sequence[Area], workers: int, sample: int | None) -> None:
+    """Judge the mutants of the areas' functions; of each area no more than `sample` that mypy lets pass."""
+    modules = [module for area in areas for module in area.modules]
     shutil.rmtree(MUTANTS, ignore_errors=True)
     MUTANTS.mkdir()
     copy_tree(MUTANTS)
     mutants = write_mutants(MUTANTS, modules)
     refused = refused_by_mypy(MUTANTS, mutants)
-    jobs = {"workers": workers, "mutants": [asdict(mutant) for mutant in mutants if mutant.name not in refused]}
+    drawn = [mutant for area in areas for mutant in _drawn(area, mutants, refused, sample)]
+    jobs = {"workers": workers, "mutants": [asdict(mutant) for mutant in drawn]}
     (MUTANTS / JOBS).write_text(json.dumps(jobs), encoding="utf-8")
     options = [
         "-q",
@@ -74,8 +79,16 @@ def judge_functions(figures: Figures, modules: Sequence[str], workers: int) -> N
     subprocess.run(command, cwd=MUTANTS, env=environment(MUTANTS), check=True)  # noqa: S603
     verdicts = json.loads((MUTANTS / VERDICTS).read_text(encoding="utf-8"))
     for mutant in mutants:
-        verdict = "refused" if mutant.name in refused else verdicts[mutant.name]
+        verdict = "refused" if mutant.name in refused else verdicts.get(mutant.name, "not drawn")
         figures.count(mutant.module, verdict, _difference(mutant) if verdict in ("survived", "timeout") else "")
+
+
+def _drawn(area: Area, mutants: Sequence[Mutant], refused: Container[str], sample: int | None) -> list[Mutant]:
+    """Draw the mutants of an area that are judged; the same each time."""
+    found = [mutant for mutant in mutants if mutant.module in area.modules and mutant.name not in refused]
+    if sample is None or sample >= len(found):
+        return found
+    return sorted(random.Random(_SEED).sample(found, sample), key=found.index)  # noqa: S311 - a draw, not a secret
 
 
 def _difference(mutant: Mutant) -> str:
@@ -114,10 +127,10 @@ def table(figures: Figures) -> Iterator[str]:
 
 
 def _rows(head: str, rows: dict[str, Counter[str]]) -> Iterator[str]:
-    yield f"| {head} | mutants | refused | killed | timed out | survived | score |"
-    yield "|---|---:|---:|---:|---:|---:|---:|"
+    yield f"| {head} | mutants | refused | not drawn | killed | timed out | survived | score |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for name, found in rows.items():
-        counts = [sum(found.values()), *(found[each] for each in ("refused", "killed", "timeout", "survived"))]
+        counts = [sum(found.values()), *(found[each] for each in _COLUMNS)]
         yield f"| {name} | {' | '.join(map(str, counts))} | {score(found):.1f} % |"
 
 
@@ -126,13 +139,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "mutation.md")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="mutants at a time")
+    parser.add_argument("--sample", type=int, help="judge no more mutants than so many of an area, drawn by a seed")
     parser.add_argument("--only", nargs="+", choices=[area.name for area in AREAS], help="areas; writes no document")
     arguments = parser.parse_args()
     chosen = [area for area in AREAS if arguments.only is None or area.name in arguments.only]
     figures = Figures()
-    functions = [module for area in chosen if area is not PROOF for module in area.modules]
+    functions = [area for area in chosen if area is not PROOF]
     if functions:
-        judge_functions(figures, functions, arguments.workers)
+        judge_functions(figures, functions, arguments.workers, arguments.sample)
     if PROOF in chosen:
         judge_proofs(figures)
     MUTANTS.mkdir(exist_ok=True)

@@ -1,7 +1,7 @@
 """A pytest plugin: collect once, learn which test comes to which line, then fork for each mutant.
 
 A fresh pytest for each of some thousand mutants would spend its time with imports. Here a child begins with everything
-imported and collected, runs the tests that come to the changed statement, the quick ones first, and ends at the first
+imported and collected, runs the tests that come to the changed statement, the likely ones first, and ends at the first
 that fails. Limits are of processor time: a busy machine makes no mutant time out.
 """
 
@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,7 @@ from coverage import Coverage
 from mutmut.mutation import trampoline
 
 JOBS, VERDICTS = Path("jobs.json"), Path("verdicts.json")
+_TOLD_EVERY = 50
 _SLOWER_BY = 20
 """A test that needs so many times its usual processor time, and `_GRACE_S` more, hangs."""
 _GRACE_S = 2.0
@@ -43,6 +45,8 @@ class Learnt:
 
     def __init__(self) -> None:
         self.took_s: dict[pytest.Item, float] = {}
+        self.caught: Counter[tuple[str, str]] = Counter()
+        """Mutants by test and function: what has caught one is likely to catch its neighbours."""
         self._tests: dict[str, pytest.Item] = {}
         self._lines: dict[str, Mapping[int, Sequence[str]]] = {}
 
@@ -68,23 +72,35 @@ class Learnt:
         self._lines = {module: data.contexts_by_lineno(str(Path(module).resolve())) for module in modules}
 
     def tests_of(self, job: Job) -> list[pytest.Item]:
-        """Return the tests that come to a mutant's statement, the quickest first."""
+        """Return the tests that come to a mutant's statement, those first that have caught the most, then the quick."""
         lines = self._lines[job["module"]]
         names = {name for line in range(job["begin"], job["end"] + 1) for name in lines.get(line, ())}
-        return sorted((self._tests[name] for name in names if name), key=lambda item: self.took_s[item])
+        found = [self._tests[name] for name in names if name]
+        return sorted(found, key=lambda item: (-self.caught[item.nodeid, _function(job)], self.took_s[item]))
 
 
-def _be(mutant: str, tests: Sequence[pytest.Item], learnt: Learnt) -> None:
-    """Run the tests as one mutant, in a child: ends the process."""
+def _function(job: Job) -> str:
+    """Return the function that a mutant is made of."""
+    return job["name"].rpartition("__mutmut_")[0]
+
+
+def _choose(mutant: str) -> None:
+    """Have every changed function take this mutant where it is its own; mutmut asks the environment at each call."""
+    trampoline.get_mutant_under_test = lambda: mutant
+
+
+def _be(mutant: str, tests: Sequence[pytest.Item], learnt: Learnt, told: int) -> None:
+    """Run the tests as one mutant, in a child; write the name of the test that fails to `told`. Ends the process."""
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    trampoline.set_mutant_under_test(mutant)
+    _choose(mutant)
     code = 0
     try:
         for item, following in pairwise([*tests, None]):
             signal.setitimer(signal.ITIMER_PROF, _GRACE_S + _SLOWER_BY * learnt.took_s[item])
             if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
                 code = 1
+                os.write(told, item.nodeid.encode())
                 break
     except BaseException:  # noqa: BLE001 - whatever breaks the runner itself was noticed, too
         code = 1
@@ -99,23 +115,28 @@ def _verdict(status: int) -> str:
 
 def judge(jobs: Sequence[Job], learnt: Learnt, workers: int) -> Iterator[tuple[str, str]]:
     """Yield each mutant with its verdict, in the order in which they end."""
-    running: dict[int, str] = {}
+    running: dict[int, tuple[Job, int]] = {}
 
     def one_ended() -> tuple[str, str]:
         pid, status = os.wait()
-        return running.pop(pid), _verdict(status)
+        job, told = running.pop(pid)
+        with os.fdopen(told) as words:
+            learnt.caught[words.read(), _function(job)] += 1
+        return job["name"], _verdict(status)
 
     for job in jobs:
-        tests, mutant = learnt.tests_of(job), job["name"]
+        tests = learnt.tests_of(job)
         if not tests:
-            yield mutant, "survived"
+            yield job["name"], "survived"
             continue
         while len(running) >= workers:
             yield one_ended()
+        hears, tells = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _be(mutant, tests, learnt)
-        running[pid] = mutant
+            _be(job["name"], tests, learnt, tells)
+        os.close(tells)
+        running[pid] = (job, hears)
     while running:
         yield one_ended()
 
@@ -125,14 +146,14 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     """Judge every mutant instead of running the tests once."""
     jobs = json.loads(JOBS.read_text(encoding="utf-8"))
     learnt = Learnt()
-    trampoline.set_mutant_under_test("")
+    _choose("")
     learnt.learn(session.items, sorted({job["module"] for job in jobs["mutants"]}))
     gc.collect()
     gc.freeze()  # shared with the children for as long as nobody touches it
     verdicts: dict[str, str] = {}
     for mutant, verdict in judge(jobs["mutants"], learnt, jobs["workers"]):
         verdicts[mutant] = verdict
-        if len(verdicts) % 100 == 0:
+        if len(verdicts) % _TOLD_EVERY == 0:
             print(f"{len(verdicts)} of {len(jobs['mutants'])}", flush=True)  # noqa: T201
             VERDICTS.write_text(json.dumps(verdicts), encoding="utf-8")
     VERDICTS.write_text(json.dumps(verdicts), encoding="utf-8")

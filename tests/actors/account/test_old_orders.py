@@ -20,7 +20,7 @@ SOON = {
 
 def _blind(bench, monkeypatch, verdict: Verdict) -> None:
     """Let the venue execute orders and say of them nothing but this verdict; no stream speaks."""
-    monkeypatch.setattr("venues.simulator.in_process._WRITE_LIFE_MS", 100)
+    monkeypatch.setattr("venues.simulator.in_process._WRITE_LIFE_MS", 600)
     for channel in ("orders", "fills", "positions"):
         bench.floor.faults.add(Fault(FaultKind.FREEZE_CHANNEL, "lighter", action=f"stream:{channel}"))
     bench.floor.faults.add(Fault(FaultKind.LOSE_ANSWER, "lighter", "1", "order"))

@@ -44,7 +44,9 @@ class CertaintyClock:
         """Follow what has become durable."""
         for entry in entries:
             if entry.kind == EntryKind.FACT:
-                self._follow(NumberedFact.model_validate_json(entry.body).event)
+                fact = entry.meaning
+                read = fact if isinstance(fact, NumberedFact) else NumberedFact.model_validate_json(entry.body)
+                self._follow(read.event)
 
     def _follow(self, event: AccountEvent) -> None:
         match event:

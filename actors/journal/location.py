@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -61,6 +62,7 @@ def parse_location(url: str) -> JournalLocation:
     return JournalLocation(Path(rest).expanduser())
 
 
+@lru_cache(maxsize=1024)
 def place_of(url: str, stream: str) -> str:
     """Say where a stream's journal lies, for people: its file, or its name where there is none."""
     try:

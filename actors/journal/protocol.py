@@ -1,6 +1,7 @@
 """What a journal is. Whoever acts writes here first; whoever comes back reads here first."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pydantic import Field
@@ -9,18 +10,17 @@ from strategies.domain.ids import Timestamp
 from strategies.domain.model import Value
 
 
-class Entry(Value):
+@dataclass(frozen=True, slots=True)
+class Entry:
     """One thing to be written."""
 
-    kind: str = Field(description="what the body is; each stream's owner names its own kinds")
+    kind: str
+    """What the body is; each stream's owner names its own kinds."""
     at: Timestamp
-    body: str = Field(description="JSON text")
-    meaning: Any = Field(
-        default=None,
-        exclude=True,
-        repr=False,
-        description="what became the body, for a fold that need not read it back; never written, None = read the body",
-    )
+    body: str
+    """JSON text."""
+    meaning: Any = field(default=None, repr=False)
+    """What became the body, for a fold that need not read it back; never written. None = read the body."""
 
 
 class Record(Value):

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from time import perf_counter
 
 from actors.simulation.cast import CASTS, LIMITED, LIQUIDATION_HEDGE
-from actors.simulation.chunk import play_chunk
+from actors.simulation.chunk import play_chunk, read_values_fast
 from actors.simulation.play import play
 from actors.simulation.quiet import quiet
 from actors.simulation.report import Tally, failing, table
@@ -65,42 +65,37 @@ def _many(seeds: range, processes: int, strategy: str) -> int:
     started = perf_counter()
     tally = Tally()
     chunks = [seeds[first : first + _CHUNK] for first in range(0, len(seeds), _CHUNK)]
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    # Played beside the first chunks: each is little, and at the end one core would wait for the other.
+    others = [_with_other_hashes(seeds[:_OTHER_HASHES], strategy, hash_seed) for hash_seed in ("1", "2")]
+    context = get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=read_values_fast) as pool:
         for part in pool.map(partial(play_chunk, strategy=strategy), chunks):
             tally.merge(part)
-    other = _other_hashes(seeds[:_OTHER_HASHES], strategy)
-    if other:
-        tally.failures.setdefault(seeds[0], []).append(other)
+    if len({_digests(other) for other in others}) > 1:
+        tally.failures.setdefault(seeds[0], []).append("the journals depend on PYTHONHASHSEED")
     print(table(tally, perf_counter() - started))  # noqa: T201 - a command's output
-    for line in failing(tally, _SHOWN):
+    for line in failing(tally, _SHOWN, strategy):
         print(line)  # noqa: T201 - the same
     return 1 if tally.failures else 0
 
 
-def _other_hashes(seeds: Sequence[int], strategy: str) -> str:
-    """Say what differs when strings hash to something else; empty = nothing."""
-    found: list[str] = []
-    command = [
-        sys.executable,
-        "-m",
-        "actors.simulation",
-        "--strategy",
-        strategy,
-        "--digests",
-        "--start",
-        str(seeds[0]),
-        "--seeds",
-    ]
-    for hash_seed in ("1", "2"):
-        done = subprocess.run(  # noqa: S603 - this very program
-            [*command, str(len(seeds))],
-            env={**os.environ, "PYTHONHASHSEED": hash_seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        found.append(done.stdout)
-    return "" if found[0] == found[1] else "the journals depend on PYTHONHASHSEED"
+def _with_other_hashes(seeds: Sequence[int], strategy: str, hash_seed: str) -> "subprocess.Popen[str]":
+    """Begin to play some seeds in an interpreter whose strings hash to something else."""
+    options = ["--strategy", strategy, "--digests", "--start", str(seeds[0]), "--seeds", str(len(seeds))]
+    return subprocess.Popen(  # noqa: S603 - this very program
+        [sys.executable, "-m", "actors.simulation", *options],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _digests(playing: "subprocess.Popen[str]") -> str:
+    """Return what such an interpreter has printed. Raises CalledProcessError when it failed."""
+    told, _ = playing.communicate()
+    if playing.returncode:
+        raise subprocess.CalledProcessError(playing.returncode, playing.args)
+    return told
 
 
 if __name__ == "__main__":

@@ -83,6 +83,33 @@ CASTS = {
             },
             Decimal("0.4"),
         ),
+        Cast(
+            "min_order",
+            {"main": "bp", "other": "l1"},
+            _QUICK
+            | {
+                "targets": [
+                    {"leg": "main", "size_multiplier": "100"},
+                    {"leg": "other", "direction": "SELL", "size_multiplier": "20"},
+                    {"leg": "main", "direction": "SELL", "reduce_only": True, "size_multiplier": "60"},
+                    {"leg": "main", "size_multiplier": "0.5"},
+                    {"leg": "other", "size_multiplier": "10"},
+                ],
+                "answer_timeout_s": "3",
+            },
+            Decimal("0.1"),
+        ),
+        Cast(
+            "smoke_test",
+            {"backpack": "bp", "lighter1": "l1", "lighter2": "l2"},
+            _QUICK
+            | {
+                "size_multiplier": "20",
+                "step_timeout_s": "3",
+                "tracking": {"requote_interval_s": "0.3", "timeout_s": "3"},
+            },
+            Decimal("0.1"),
+        ),
     )
 }
 """By the name of the strategy."""

@@ -1,7 +1,7 @@
 """The journal's disk: every append takes its time, so that a crash finds it before, in and after the write."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from actors.journal.memory import MemoryJournalStore
 from actors.journal.protocol import Entry, Journal, JournalStore, Record, Snapshot, StaleEpochError
@@ -10,10 +10,11 @@ from actors.journal.protocol import Entry, Journal, JournalStore, Record, Snapsh
 class Disk:
     """All streams of one simulation."""
 
-    def __init__(self, latency_s: float) -> None:
-        """Start empty. `latency_s` passes between a write and its acknowledgement."""
+    def __init__(self, latency_s: float, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Start empty. `latency_s` passes, by `pause`, between a write and its acknowledgement."""
         self.store = MemoryJournalStore()
         self.latency_s = latency_s
+        self.pause = pause
         self.acknowledged_at: dict[tuple[str, int], float] = {}
         """Loop time at which a record, by stream and seq, was known to be durable. Absent = its writer never heard."""
         self.on_write: dict[str, Callable[[], None]] = {}
@@ -103,7 +104,7 @@ class SlowJournal:
         hook = self._disk.on_write.pop(self.stream, None)
         if hook is not None:
             asyncio.get_running_loop().call_soon(hook)
-        await asyncio.sleep(self._disk.latency_s)
+        await self._disk.pause(self._disk.latency_s)
         self._check_alive()
         self._unacknowledged = 0
         self.busy = False
@@ -114,18 +115,18 @@ class SlowJournal:
 
     async def read(self, after: int = 0) -> list[Record]:
         """See `Journal`."""
-        await asyncio.sleep(self._disk.latency_s)
+        await self._disk.pause(self._disk.latency_s)
         return await self._inner.read(after)
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """See `Journal`."""
-        await asyncio.sleep(self._disk.latency_s)
+        await self._disk.pause(self._disk.latency_s)
         self._check_alive()
         await self._inner.save_snapshot(snapshot)
 
     async def load_snapshot(self) -> Snapshot | None:
         """See `Journal`."""
-        await asyncio.sleep(self._disk.latency_s)
+        await self._disk.pause(self._disk.latency_s)
         return await self._inner.load_snapshot()
 
     async def close(self) -> None:

@@ -18,7 +18,7 @@ class DeadlockError(Exception):
 
 
 class _Handle(asyncio.TimerHandle):
-    """A callback. Much smaller than asyncio's own: no debugging, no loop to tell of a cancel."""
+    """A callback that may be cancelled. Much smaller than asyncio's own: no debugging, no loop to tell of a cancel."""
 
     __slots__ = ("order",)
 
@@ -56,6 +56,16 @@ def _nothing() -> None:
     """Stand in for a cancelled callback, so that its objects are free."""
 
 
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    """End a pause, unless whoever paused has been cancelled."""
+    if not sleeper.done():
+        sleeper.set_result(None)
+
+
+_Step = tuple[Callable[..., object], tuple[Any, ...], contextvars.Context]
+"""A callback that nobody will cancel: what tasks and futures ask for, three times of four."""
+
+
 class VirtualLoop(asyncio.AbstractEventLoop):
     """Just enough of an event loop for tasks, futures, timers, locks, events and queues."""
 
@@ -70,7 +80,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.step_at = 0
         self._time = 0.0
         self._order = 0
-        self._ready: deque[_Handle] = deque()
+        self._ready: deque[_Step | _Handle] = deque()
         self._waiting: list[tuple[float, int, _Handle]] = []
 
     # --- what asyncio asks ----------------------------------------------------------------------------------------
@@ -93,10 +103,13 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
-    ) -> asyncio.Handle:
-        """See `asyncio`."""
+    ) -> asyncio.Handle | None:
+        """See `asyncio`. Tasks and futures bring their context and never cancel: they get no handle."""
+        if context is not None:
+            self._ready.append((callback, args, context))
+            return None
         self._order += 1
-        handle = _Handle(self._time, self._order, callback, args, context or contextvars.copy_context())
+        handle = _Handle(self._time, self._order, callback, args, contextvars.copy_context())
         self._ready.append(handle)
         return handle
 
@@ -104,16 +117,26 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         """See `asyncio`."""
-        return self.call_at(self._time + delay, callback, *args, context=context)
+        self._order = order = self._order + 1
+        when = self._time + delay
+        handle = _Handle(when, order, callback, args, context or contextvars.copy_context())
+        heapq.heappush(self._waiting, (when, order, handle))
+        return handle
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         """See `asyncio`. What is due at one moment runs in the order in which it was asked for."""
-        self._order += 1
-        handle = _Handle(when, self._order, callback, args, context or contextvars.copy_context())
-        heapq.heappush(self._waiting, (when, self._order, handle))
+        self._order = order = self._order + 1
+        handle = _Handle(when, order, callback, args, context or contextvars.copy_context())
+        heapq.heappush(self._waiting, (when, order, handle))
         return handle
+
+    def pause(self, delay: float) -> asyncio.Future[None]:
+        """Return what ends after `delay` seconds: `asyncio.sleep` for the simulation's own latencies, but cheaper."""
+        sleeper: asyncio.Future[None] = asyncio.Future(loop=self)
+        self.call_later(delay, _wake, sleeper)
+        return sleeper
 
     def create_future(self) -> asyncio.Future[Any]:
         """See `asyncio`."""
@@ -152,15 +175,20 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def _run_until(self, done: Callable[[], bool]) -> None:
         ready = self._ready
+        take = ready.popleft
         while not done():
             if not ready:
                 self._jump()
-            handle = ready.popleft()
+            step = take()
             self.steps += 1
             if self.on_step is not None and self.steps >= self.step_at:
                 hook, self.on_step = self.on_step, None
                 hook()
-            handle._context.run(handle._callback, *handle._args)  # noqa: SLF001 - our own class, in the hottest loop
+            if isinstance(step, tuple):
+                callback, args, context = step
+                context.run(callback, *args)
+            else:
+                step._context.run(step._callback, *step._args)  # noqa: SLF001 - our own class, in the hottest loop
 
     def _jump(self) -> None:
         """Let the time pass until something is due."""
@@ -169,6 +197,6 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             heapq.heappop(waiting)
         if not waiting:
             raise DeadlockError(f"nothing is left to happen at second {self._time:.3f}")
-        self._time = max(self._time, waiting[0][0])
-        while waiting and waiting[0][0] <= self._time:
+        self._time = now = max(self._time, waiting[0][0])
+        while waiting and waiting[0][0] <= now:
             ready.append(heapq.heappop(waiting)[2])

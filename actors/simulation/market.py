@@ -1,6 +1,7 @@
 """The two venues of a simulation: one price, two matching cores, every exposure watched as it happens."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 from actors.simulation.scenario import VENUE_OF, Scenario, Trouble
@@ -91,8 +92,14 @@ class Watched(Floor):
 class Market:
     """Both venues and the price they share."""
 
-    def __init__(self, scenario: Scenario, truth: Callable[[], Timestamp], count: Count) -> None:
-        """Open both floors and the three accounts; `truth` is the time without any skew."""
+    def __init__(
+        self,
+        scenario: Scenario,
+        truth: Callable[[], Timestamp],
+        count: Count,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Open both floors and the three accounts; `truth` is the time without any skew, `pause` lets it pass."""
         self.price = START_PRICE
         self.naked_s = 0.0
         self.naked_usd_s = 0.0
@@ -102,6 +109,7 @@ class Market:
         self.skew_ms: dict[str, int] = {}
         """How far a venue's clock is off."""
         self._truth = truth
+        self._pause = pause
         self._net = ZERO
         self._changed_at = truth()
         self._naked_since: Timestamp | None = None
@@ -190,5 +198,6 @@ class Market:
             lambda: Timestamp(self._truth() + self.skew_ms.get(venue, 0)),
             latency_s=scenario.venue_latency_s,
         )
+        floor.pause = self._pause
         floor.faults = self.faults[venue]
         return floor

@@ -122,12 +122,20 @@ class LineTroubles(Protocol):
 class Line:
     """The way from the group's process to one incarnation of an account. Implements `actors.actor.AccountPort`."""
 
-    def __init__(self, process: Process, actor: AccountActor, latency_s: float, troubles: LineTroubles) -> None:
-        """Lead to `actor` for as long as `process` lives."""
+    def __init__(
+        self,
+        process: Process,
+        actor: AccountActor,
+        latency_s: float,
+        troubles: LineTroubles,
+        pause: Callable[[float], Awaitable[None]],
+    ) -> None:
+        """Lead to `actor` for as long as `process` lives; latencies pass by `pause`."""
         self._process = process
         self._actor = actor
         self._latency_s = latency_s
         self._troubles = troubles
+        self._pause = pause
 
     async def submit(self, envelope: Envelope) -> Receipt:
         """See `AccountPort.submit`."""
@@ -148,9 +156,9 @@ class Line:
     async def _call(self, name: str, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
         found = self._troubles.next_call_trouble(self._process.name, name)
         trouble, size = (None, 0.0) if found is None else (found.trouble, found.size)
-        await asyncio.sleep(self._latency_s + (LATE_CALL_S * size if trouble is Trouble.CALL_LATE else 0.0))
+        await self._pause(self._latency_s + (LATE_CALL_S * size if trouble is Trouble.CALL_LATE else 0.0))
         if trouble is Trouble.CALL_LOST:
-            await asyncio.sleep(CALL_TIMEOUT_S)
+            await self._pause(CALL_TIMEOUT_S)
             raise ActorUnreachableError("the call was lost")
         if self._process.dead:
             raise ActorUnreachableError("the process is gone")
@@ -159,7 +167,7 @@ class Line:
             self._process.answer(call()).add_done_callback(_forget)
         result = await answer
         if trouble is Trouble.CALL_ANSWER_LOST:
-            await asyncio.sleep(CALL_TIMEOUT_S)
+            await self._pause(CALL_TIMEOUT_S)
             raise ActorUnreachableError("the answer was lost")
         return result
 

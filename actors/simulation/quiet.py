@@ -15,6 +15,7 @@ def quiet() -> Iterator[None]:
     structlog.configure(
         processors=[_drop],
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        logger_factory=structlog.ReturnLoggerFactory(),
         cache_logger_on_first_use=False,
     )
     try:

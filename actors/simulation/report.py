@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from actors.simulation.cast import LIQUIDATION_HEDGE
 from actors.simulation.checker import REPLAY_EVERY
 from actors.simulation.play import Played
 from actors.simulation.scenario import Trouble
@@ -103,11 +104,12 @@ def table(tally: Tally, wall_s: float) -> str:
     return "\n".join(lines)
 
 
-def failing(tally: Tally, most: int) -> Iterable[str]:
+def failing(tally: Tally, most: int, strategy: str) -> Iterable[str]:
     """Yield what was broken in the first failing seeds, and the command that plays each again."""
+    chosen = "" if strategy == LIQUIDATION_HEDGE else f" --strategy {strategy}"
     for seed, violations in sorted(tally.failures.items())[:most]:
         yield f"seed {seed}: {violations[0]}" + (f" (and {len(violations) - 1} more)" if len(violations) > 1 else "")
-        yield f"  python -m actors.simulation --seed {seed} --verbose"
+        yield f"  python -m actors.simulation{chosen} --seed {seed} --verbose"
 
 
 def _spread(values: Sequence[float], digits: int = 2) -> str:

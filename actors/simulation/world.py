@@ -63,8 +63,8 @@ class World:
         self.complaints: list[str] = []
         """What must never happen and did."""
         self.story: list[str] = []
-        self.disk = Disk(scenario.disk_latency_s)
-        self.market = Market(scenario, self.truth, self.count)
+        self.disk = Disk(scenario.disk_latency_s, loop.pause)
+        self.market = Market(scenario, self.truth, self.count, loop.pause)
         self.processes: dict[str, Process] = {}
         self.ghosts: list[Process] = []
         self.skew_ms: dict[str, int] = {}
@@ -191,7 +191,7 @@ class World:
         )
         await actor.start()
         self._listen(process)
-        line = self._lines[name] = Line(process, actor, self.scenario.line_latency_s, self)
+        line = self._lines[name] = Line(process, actor, self.scenario.line_latency_s, self, self.loop.pause)
         self._connect(name, line)
         while not await actor.arm():  # noqa: ASYNC110 - the supervisor asks again and again, too
             await asyncio.sleep(_POLL_S)

@@ -14,11 +14,11 @@ from strategies.liquidation_hedge.holding import hold, interrupt, watch
 from strategies.liquidation_hedge.params import LiquidationHedgeParams
 from strategies.liquidation_hedge.state import BALANCER, FIRST, SECOND, HedgeState, LegState, Phase
 from strategies.liquidation_hedge.turn import Setting, Turn
-from strategies.liquidation_hedge.view import view
+from strategies.liquidation_hedge.view import LegViews, view
 from strategies.machine import GroupSpec, GroupView, Step
 from strategies.risk import Limits
 
-CODE_VERSION = "liquidation_hedge/2"
+CODE_VERSION = "liquidation_hedge/3"
 """Raised whenever the same events would decide otherwise."""
 
 
@@ -59,6 +59,7 @@ class LiquidationHedge:
         if len(legs_of) != len(accounts):
             raise ValueError(f"each leg needs its own account, got {accounts}")
         self._setting = Setting(spec.group, spec.instrument_id, accounts, legs_of, params, limits)
+        self._leg_views: LegViews = {}
 
     @property
     def code_version(self) -> str:
@@ -87,7 +88,7 @@ class LiquidationHedge:
 
     def view(self, state: HedgeState) -> GroupView:
         """Describe the state for people and metrics."""
-        return view(self._setting, state)
+        return view(self._setting, state, self._leg_views)
 
     def state_to_json(self, state: HedgeState) -> str:
         """Write the state for a snapshot."""

@@ -14,8 +14,12 @@ from strategies.machine import GroupView, LegView, Outcome
 _MS_PER_S = 1000
 
 
-def view(setting: Setting, state: HedgeState) -> GroupView:
-    """Describe the whole group."""
+LegViews = dict[LegName, tuple[LegState, LegView]]
+"""By leg, the last state that was described, and its description: both are values, and most steps change one leg."""
+
+
+def view(setting: Setting, state: HedgeState, seen: LegViews) -> GroupView:
+    """Describe the whole group; `seen` spares describing a leg again that has not changed."""
     lots = [leg.look.instrument.lot for leg in state.legs.values() if leg.look and leg.look.instrument]
     lot = max(lots) if lots else None
     return GroupView(
@@ -30,7 +34,7 @@ def view(setting: Setting, state: HedgeState) -> GroupView:
         mark=_mark(state),
         lot=lot,
         hedged=abs(state.net) <= (lot or ZERO),
-        legs={name: _leg_view(leg) for name, leg in state.legs.items()},
+        legs={name: _leg_view(name, leg, seen) for name, leg in state.legs.items()},
     )
 
 
@@ -39,8 +43,11 @@ def _mark(state: HedgeState) -> Decimal | None:
     return prices[0] if prices else None
 
 
-def _leg_view(leg: LegState) -> LegView:
-    return LegView(
+def _leg_view(name: LegName, leg: LegState, seen: LegViews) -> LegView:
+    known = seen.get(name)
+    if known is not None and known[0] is leg:
+        return known[1]
+    described = LegView(
         account=leg.account,
         target=leg.target,
         believed=leg.quantity,
@@ -52,6 +59,8 @@ def _leg_view(leg: LegState) -> LegView:
         realized=leg.ledger.realized,
         fees=leg.ledger.fees,
     )
+    seen[name] = (leg, described)
+    return described
 
 
 def next_step(setting: Setting, state: HedgeState) -> str:

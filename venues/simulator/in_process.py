@@ -5,7 +5,7 @@ event loop with a latency, so that virtual time orders them; faults come from th
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
@@ -91,11 +91,14 @@ class Floor:
         self._instruments = {symbol: instrument_id for instrument_id, symbol in symbols.items()}
         self.now = now
         self.latency_s = latency_s
+        self.pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+        """Lets the latency pass; a simulation has a cheaper way."""
         self.faults = FaultBook()
         self.arrivals: list[Arrival] = []
         self._delays: dict[str, list[float]] = {}
         self._venues: dict[str, list[InProcessVenue]] = {}
         self._wake: asyncio.TimerHandle | None = None
+        self._wake_at: Timestamp | None = None
         self._advanced_to = Timestamp(0)
 
     def venue(self, account: str, now: Now | None = None) -> "InProcessVenue":
@@ -135,6 +138,7 @@ class Floor:
                     )
                 case _:
                     pass
+        self._wake_when_due()
 
     def advance(self) -> None:
         """Let the exchange catch up with the clock and tell everybody."""
@@ -143,19 +147,22 @@ class Floor:
             self._advanced_to = now
             self.exchange.advance(now)
         self.pump()
-        self._wake_when_due()
 
     def _wake_when_due(self) -> None:
-        """Come back by ourselves when the next delayed order or cancel is due."""
-        delayed = self.exchange.state.delayed
-        if not delayed or self._wake is not None:
+        """Come back by ourselves for what the exchange does unasked: delayed orders and cancels, liquidations."""
+        due_at = self.exchange.next_due()
+        if due_at == self._wake_at:
             return
-        due_at = min(waiting.due_at for waiting in delayed)
-        wait_s = max(0, due_at - self.now()) / _MS
-        self._wake = asyncio.get_running_loop().call_later(wait_s, self._on_due)
+        if self._wake is not None:
+            self._wake.cancel()
+        self._wake_at = due_at
+        if due_at is not None:
+            # At least a millisecond: what was due at this one has been done.
+            wait_s = max(1, due_at - self.now()) / _MS
+            self._wake = asyncio.get_running_loop().call_later(wait_s, self._on_due)
 
     def _on_due(self) -> None:
-        self._wake = None
+        self._wake, self._wake_at = None, None
         self.advance()
 
     def fill_report(self, trade: TradeRow, account: str, row: OrderRow | None) -> FillReport:
@@ -449,7 +456,7 @@ class InProcessVenue(Venue):
 
     async def _read(self, action: str, answer: Callable[[], T]) -> T:
         """Return what the exchange says when the question gets there; raise what a fault says."""
-        await asyncio.sleep(self._floor.latency_s)
+        await self._floor.pause(self._floor.latency_s)
         fault = self._floor.faults.take(self._floor.exchange.rules.venue, self._account, action)
         if self.closed:
             raise Unreachable("closed")

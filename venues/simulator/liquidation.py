@@ -12,9 +12,15 @@ from venues.simulator.model import EndReason, MarketRules, OrderState, TradeRow
 from venues.simulator.settlement import Settlement
 from venues.simulator.state import CROWD, AccountState, ExchangeState
 
+LOOK_EVERY_MS = 500
+"""How soon the engine looks again at an account that the book could not close: as soon as the crowd quotes anew.
+
+Real engines look with every block or tick; in between, a look would find the same book.
+"""
+
 
 class Liquidator:
-    """Watches margins after prices or positions moved.
+    """Watches margins after prices or positions moved, and goes on by itself with what it could not finish.
 
     Below maintenance, positions go to the book, the largest first, no worse than the price that leaves nothing. Below
     close-out they are taken over at that price: by accounts that profit from the other side (auto-deleverage), the most
@@ -49,10 +55,17 @@ class Liquidator:
             del touched[name]
             self._check(self._state.accounts[name], at)
 
-    def resume(self) -> None:
-        """Look again, at the next review, at accounts whose liquidation the book could not finish."""
-        unfinished = [name for name, account in self._state.accounts.items() if account.liquidating]
-        self._settlement.touched.update(dict.fromkeys(unfinished))
+    def resume(self, at: Timestamp) -> None:
+        """Look again, at the next review, at accounts whose liquidation the book could not finish, when it is time."""
+        self._settlement.touched.update(dict.fromkeys(self._unfinished(at)))
+
+    def due(self, at: Timestamp) -> bool:
+        """Say whether it is time to look again at somebody."""
+        return bool(self._unfinished(at))
+
+    def _unfinished(self, at: Timestamp) -> list[str]:
+        accounts = self._state.accounts.items()
+        return [name for name, each in accounts if each.look_again_at is not None and each.look_again_at <= at]
 
     def close(
         self, name: str, symbol: VenueSymbol, cause: FillCause, fraction: Decimal, at: Timestamp
@@ -75,6 +88,7 @@ class Liquidator:
 
     def _check(self, account: AccountState, at: Timestamp) -> None:
         ledger.cover_deficit(self._state, account)
+        account.look_again_at = None
         if self._margins.equity(account) >= self._margins.maintenance(account):
             account.liquidating = False
             return
@@ -88,11 +102,12 @@ class Liquidator:
             bound = self._margins.zero_price(account, symbol)
             if equity < self._margins.closeout(account):
                 self._deleverage(account, symbol, quantity, bound, at)
-            else:
+            elif self._matching.can_close(account.name, symbol, bound):
                 self._matching.force(account.name, symbol, quantity, bound, FillCause.LIQUIDATION, at)
         ledger.cover_deficit(self._state, account)
         account.liquidating = self._margins.equity(account) < self._margins.maintenance(account)
-        # What the book could not take waits for the next price: looking again now would find the same book.
+        # What the book could not take waits a little: looking again now would find the same book.
+        account.look_again_at = Timestamp(at + LOOK_EVERY_MS) if account.liquidating else None
         self._settlement.touched.pop(account.name, None)
 
     def _deleverage(

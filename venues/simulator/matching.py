@@ -116,6 +116,12 @@ class Matching:
         slot.taken = False
         self._emit(MarketMoved(slot.symbol))
 
+    def can_close(self, account: str, symbol: VenueSymbol, bound: Decimal | None) -> bool:
+        """Say whether anybody offers anything that would close the position no worse than `bound`."""
+        side = Side.of(-self._state.accounts[account].held[symbol].quantity)
+        best = self._books.best(self._state.markets[symbol], side)
+        return best is not None and best.price is not None and crosses(side, best.price, bound)
+
     def force(
         self,
         account: str,

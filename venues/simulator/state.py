@@ -41,6 +41,7 @@ class AccountState:
     trades: list[int] = field(default_factory=list)  # places in `ExchangeState.trades`
     funding: list[FundingPaid] = field(default_factory=list)
     liquidating: bool = False
+    look_again_at: Timestamp | None = None  # when the engine goes on with a liquidation that the book could not finish
     cancel_all_due_at: Timestamp | None = None
     last_due_at: Timestamp = Timestamp(0)  # an account's delayed actions never overtake each other
 

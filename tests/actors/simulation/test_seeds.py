@@ -35,6 +35,11 @@ def test_storms_break_nothing(first):
     )
 
 
+def test_a_liquidation_in_a_thin_book_ends():
+    """Seed 3997: the book is thin when an account is liquidated. The venue goes on by itself; the group gets out."""
+    assert play(3997).violations == []
+
+
 def test_a_seed_has_one_outcome():
     """The same seed gives the same journals, byte for byte; another one gives others."""
     assert play(3).digest == play(3).digest != play(4).digest

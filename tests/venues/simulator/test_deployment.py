@@ -81,6 +81,21 @@ async def test_time_runs_by_itself() -> None:
         assert 300 <= waited < 5000
 
 
+async def test_a_liquidation_goes_on_by_the_ticker() -> None:
+    """The book runs out in the middle of a liquidation and is full again; the price stands still, nobody asks."""
+    async with simulation(tier=LighterTier.UNLIMITED, collateral=Decimal(1000)) as sim:
+        exchange = sim.exchange_lighter
+        exchange.set_leverage("1", ETH, Decimal(50), sim.now())
+        exchange.place(buy("14", account="1"), sim.now())
+        exchange.set_depth(ETH, Decimal("0.001"), sim.now())
+        await sim.move_price("ETH", Decimal("-0.015"))
+        assert exchange.margin("1").liquidating
+        exchange.set_depth(ETH, Decimal(1), sim.now())
+        async with asyncio.timeout(10):
+            while exchange.margin("1").liquidating:  # noqa: ASYNC110 - the ticker tells nobody
+                await asyncio.sleep(0.02)
+
+
 async def test_distance_delays_every_answer() -> None:
     """With a latency a round trip takes at least that long."""
     async with simulation(latency_ms=80) as sim, aiohttp.ClientSession() as session:

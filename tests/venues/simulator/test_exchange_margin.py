@@ -1,5 +1,6 @@
 """Money in the matching core: margin at entry, leverage, liquidation, auto-deleverage, fees and funding."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -7,9 +8,20 @@ import pytest
 from strategies.domain.ids import Timestamp
 from strategies.domain.order import OrderType
 from strategies.domain.position import FillCause
-from tests.venues.simulator.venue_rules import BTC, ETH, HOUR_MS, START, backpack_like, buy, lighter_like, sell
+from tests.venues.simulator.venue_rules import (
+    BTC,
+    CROWD_RULES,
+    ETH,
+    HOUR_MS,
+    START,
+    backpack_like,
+    buy,
+    lighter_like,
+    sell,
+)
 from venues.simulator import ledger
 from venues.simulator.exchange import CROWD, Exchange
+from venues.simulator.liquidation import LOOK_EVERY_MS
 from venues.simulator.model import (
     AccountLiquidated,
     EndReason,
@@ -202,6 +214,63 @@ def test_liquidation_waits_for_the_book_to_come_back() -> None:
     assert caught.value.refusal is Refusal.LIQUIDATING
     exchange.advance(Timestamp(START + 1000))
     assert exchange.position("a", ETH).quantity < left
+
+
+def half_liquidated(exchange: Exchange) -> Decimal:
+    """Let the book run out in the middle of a's liquidation; return what is left of the position."""
+    long_at_fifty(exchange, "a", "10", "1000")
+    exchange.set_depth(ETH, Decimal("0.01"), START)
+    price = exchange.position("a", ETH).liquidation_price
+    assert price is not None
+    exchange.set_price(ETH, price - Decimal(2), START)
+    left = exchange.position("a", ETH).quantity
+    assert exchange.margin("a").liquidating
+    assert left > 0
+    return left
+
+
+def test_a_liquidation_goes_on_by_itself() -> None:
+    """The price stands still, the crowd has quoted before anybody looked: the engine looks again when it is time."""
+    exchange = lighter_like()
+    left = half_liquidated(exchange)
+    exchange.set_depth(ETH, Decimal(100), START)  # quotes anew: nothing is missing in the book from now on
+    due_at = exchange.next_due()
+    assert due_at == START + LOOK_EVERY_MS
+    assert not exchange.due(Timestamp(due_at - 1))
+    exchange.advance(Timestamp(due_at - 1))
+    assert exchange.position("a", ETH).quantity == left
+    assert exchange.due(due_at)
+    exchange.advance(due_at)
+    assert exchange.position("a", ETH).quantity == Decimal(0)
+    assert exchange.margin("a").liquidating is False
+    assert exchange.next_due() is None
+    assert balanced(exchange)
+
+
+def test_a_liquidation_leaves_no_orders_in_an_empty_book() -> None:
+    """While nobody offers anything, looking again leaves no trace; the account stays closed to new orders."""
+    exchange = lighter_like(crowd=replace(CROWD_RULES, replenish_ms=HOUR_MS))
+    left = half_liquidated(exchange)
+    orders = len(exchange.orders("a", active=None))
+    exchange.drain_events()
+    for place in range(1, 20):
+        exchange.advance(Timestamp(START + place * LOOK_EVERY_MS))
+    assert exchange.position("a", ETH).quantity == left
+    assert len(exchange.orders("a", active=None)) == orders
+    assert exchange.drain_events() == []
+    with pytest.raises(RefusedError) as caught:
+        exchange.place(sell("1"), START)
+    assert caught.value.refusal is Refusal.LIQUIDATING
+
+
+def test_a_deposit_ends_an_unfinished_liquidation() -> None:
+    """Enough collateral, and the engine has nothing to look at any more."""
+    exchange = lighter_like()
+    left = half_liquidated(exchange)
+    exchange.deposit("a", Decimal(5000), START)
+    assert exchange.next_due() is None
+    exchange.advance(Timestamp(START + 10 * LOOK_EVERY_MS))
+    assert exchange.position("a", ETH).quantity == left
 
 
 @pytest.mark.parametrize("cause", [FillCause.LIQUIDATION, FillCause.ADL, FillCause.SETTLEMENT])

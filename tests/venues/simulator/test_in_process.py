@@ -10,9 +10,10 @@ from actors.simulation.loop import VirtualLoop
 from actors.simulation.market import ETH, Market
 from actors.simulation.scenario import draw_scenario
 from strategies.domain.ids import ClientOrderId, OrderId, Timestamp
-from strategies.domain.order import Lane, OrderRequest, OrderType, Side
+from strategies.domain.order import Lane, OrderRequest, OrderType, Side, TimeInForce
 from venues.errors import OutcomeUnknown
 from venues.simulator.faults import Fault, FaultKind
+from venues.simulator.model import NewOrder
 from venues.venue import Certainty, StreamGap, StreamUp
 
 SKEW_AND_LIFE_S = 6.0
@@ -107,6 +108,45 @@ def test_a_delayed_order_executes_without_anybody_asking():
 
     async def work(market, _):
         floor = market.floor_of("l1")
+        venue = floor.venue("l1")
+        await venue.open([ETH])
+        await (await venue.transmit(await _write(venue)))
+        await asyncio.sleep(1)
+        return market.held("l1")
+
+    assert _play(work) == Decimal("0.01")
+
+
+def test_a_liquidation_goes_on_without_anybody_asking():
+    """The book is thin when the account is closed out and full again at once: the floor wakes itself for the rest."""
+
+    async def work(market, _):
+        floor = market.floor_of("l1")
+        symbol = floor.symbols[ETH]
+        floor.exchange.set_leverage("l1", symbol, Decimal(50), floor.now())
+        short = NewOrder("l1", symbol, Side.SELL, OrderType.MARKET, TimeInForce.IOC, Decimal(11), None)
+        floor.exchange.place(short, floor.now())
+        await asyncio.sleep(1)
+        floor.advance()
+        floor.exchange.set_depth(symbol, Decimal("0.05"), floor.now())
+        market.move(Decimal("0.02"))
+        left = market.held("l1")
+        floor.exchange.set_depth(symbol, Decimal(1), floor.now())
+        await asyncio.sleep(1)
+        return left, market.held("l1")
+
+    left, held = _play(work)
+    assert Decimal(-11) < left < Decimal(0)
+    assert held == Decimal(0)
+
+
+def test_what_is_due_sooner_wakes_the_floor_sooner():
+    """A floor that waits for a liquidation's next look does not let a delayed order wait for it, too."""
+
+    async def work(market, _):
+        floor = market.floor_of("l1")
+        floor.exchange.state.accounts["l2"].look_again_at = Timestamp(floor.now() + 5000)
+        floor.pump()
         venue = floor.venue("l1")
         await venue.open([ETH])
         await (await venue.transmit(await _write(venue)))

@@ -34,7 +34,9 @@ def market(symbol: VenueSymbol, index: int, *, taker_fee: str = "0", maker_fee: 
     )
 
 
-def lighter_like(*, seed: int = 1, taker_delay_ms: int = 0, maker_delay_ms: int = 0) -> Exchange:
+def lighter_like(
+    *, seed: int = 1, taker_delay_ms: int = 0, maker_delay_ms: int = 0, crowd: CrowdRules = CROWD_RULES
+) -> Exchange:
     """Return a venue that checks takers in its engine, has no fees, and one leverage a market."""
     rules = VenueRules(
         venue="lighter",
@@ -50,7 +52,7 @@ def lighter_like(*, seed: int = 1, taker_delay_ms: int = 0, maker_delay_ms: int 
         expiry_max_ms=HOUR_MS,
         max_active_orders=4,
     )
-    return opened(Exchange(rules, [market(ETH, 0), market(BTC, 1)], seed=seed, crowd=CROWD_RULES))
+    return opened(Exchange(rules, [market(ETH, 0), market(BTC, 1)], seed=seed, crowd=crowd))
 
 
 def backpack_like(*, seed: int = 1) -> Exchange:

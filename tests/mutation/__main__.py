@@ -88,7 +88,7 @@ def _drawn(area: Area, mutants: Sequence[Mutant], refused: Container[str], sampl
     found = [mutant for mutant in mutants if mutant.module in area.modules and mutant.name not in refused]
     if sample is None or sample >= len(found):
         return found
-    return sorted(random.Random(_SEED).sample(found, sample), key=found.index)  # noqa: S311 - a draw, not a secret
+    return sorted(random.Random(_SEED).sample(found, sample), key=found.index)
 
 
 def _difference(mutant: Mutant) -> str:

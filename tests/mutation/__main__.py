@@ -1,7 +1,7 @@
 """The mutation score of what decides: `make mutation`. The table goes into docs/mutation.md.
 
-mutmut's operators change the functions of the strategies, cosmic-ray the proof tables of the venues: their rows are data
-of a module, which mutmut leaves alone. `--only sizing risk` chooses areas and leaves the document as it is.
+mutmut's operators change the functions of the strategies, cosmic-ray the proof tables of the venues: their rows are
+data of a module, which mutmut leaves alone. `--only sizing risk` chooses areas and leaves the document as it is.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """The mutation score of what decides: `make mutation`. The table goes into docs/mutation.md.
 
-mutmut's operators change the functions of the strategies, cosmic-ray the proof tables of the venues: their rows are data of a
-module, which mutmut leaves alone. `--only sizing risk` chooses areas and leaves the document as it is.
+mutmut's operators change the functions of the strategies, cosmic-ray the proof tables of the venues: their rows are
+data of a module, which mutmut leaves alone. `--only sizing risk` chooses areas and leaves the document as it is.
 """
 
 import argparse
@@ -88,7 +88,7 @@ def _drawn(area: Area, mutants: Sequence[Mutant], refused: Container[str], sampl
     found = [mutant for mutant in mutants if mutant.module in area.modules and mutant.name not in refused]
     if sample is None or sample >= len(found):
         return found
-    return sorted(random.Random(_SEED).sample(found, sample), key=found.index)  # noqa: S311 - a draw, not a secret
+    return sorted(random.Random(_SEED).sample(found, sample), key=found.index)
 
 
 def _difference(mutant: Mutant) -> str:

@@ -47,7 +47,13 @@ AREAS = (
         ),
     ),
     Area("sizing", (f"{HEDGE}/sizing.py",)),
-    Area("risk", ("strategies/risk.py",)),
+    Area(
+        "risk",
+        tuple(
+            f"strategies/risk/{name}.py"
+            for name in ("first_gate", "gate", "guarded", "limits", "memory", "reach", "verdict")
+        ),
+    ),
     Area("proof", ("venues/proof.py", "venues/backpack/proof.py", "venues/lighter/proof.py")),
 )
 """The machines' parameters are left out: they are declarations, and pydantic checks them where they are read."""
@@ -60,8 +66,7 @@ TESTS = (
     "tests/strategies/liquidation_hedge",
     "tests/strategies/test_execution.py",
     "tests/strategies/test_reconcile.py",
-    "tests/strategies/test_risk.py",
-    "tests/strategies/test_risk_bounds.py",
+    "tests/strategies/risk",
     "tests/strategies/test_unwind.py",
     "tests/strategies/test_unwind_bounds.py",
 )

@@ -100,7 +100,7 @@ def test_the_leverage_of_an_unseen_instrument_is_bounded_by_ourselves(seen):
     assert wanted_leverage(turn(unseen, leverage=30), "lighter1") == 30
 
 
-def test_the_first_leg_stands_against_the_others(seen):
+def test_the_first_leg_stands_against_the_others():
     """Long on Backpack: the first leg sells, the third buys; in the other direction all of it turns around."""
     for direction, sides in (("long_backpack", "BUY SELL BUY"), ("short_backpack", "SELL BUY SELL")):
         state = machine(direction=direction).start()

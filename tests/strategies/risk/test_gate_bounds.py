@@ -81,26 +81,41 @@ class Gate:
         return self.happens(TimerFired(at=Timestamp(NOON + after_ms), timer="t"))
 
 
-def exposure(held="0", *, others="0", equity="100"):
+def exposure(held="0", *, others="0", equity="100", **known):
     """Return an exposure at a mark of 1000."""
-    held = {"bp": D(held), "l1": D(others)}
-    return Exposure(held, {}, {"bp": D(1000), "l1": D(1000)}, {"bp": D(equity)}, 0)
+    return Exposure(
+        held={"bp": D(held), "l1": D(others)},
+        mark={"bp": D(1000), "l1": D(1000)},
+        equity={"bp": D(equity)},
+        **known,
+    )
 
 
-def test_turning_a_leg_around_without_enlarging_it_is_free():
-    """+5 to -5 is as large as before; +5 to -5.1 is not."""
+@pytest.mark.parametrize(("quantity", "passes"), [("4.9", True), ("5", True), ("5.1", False)])
+def test_what_shrinks_a_leg_is_free_down_to_nothing(quantity, passes):
+    """Selling all of +5 passes any limit; a lot more would open the other side."""
     tight = Limits(max_leg_notional_usd=D(1))
-    assert isinstance(check(order(side=Side.SELL, quantity="10", price="999"), exposure("5"), tight), Approved)
-    assert isinstance(check(order(side=Side.SELL, quantity="10.1", price="999"), exposure("5"), tight), Denied)
+    verdict = check(order(side=Side.SELL, quantity=quantity, price="999"), exposure("5"), tight)
+    assert isinstance(verdict, Approved) is passes
 
 
 @pytest.mark.parametrize(
     ("limits", "found", "detail"),
     [
-        ({"max_leg_notional_usd": 4999}, exposure(), "5000.00 USD on bp > 4999"),
-        ({"max_notional_usd": 9999}, exposure(others="-5"), "10000.00 USD in the group > 9999"),
-        ({"max_leverage": "49.9"}, exposure(), "50.00x on bp > 49.9x"),
-        ({"max_slippage": "0.0009"}, exposure(), "price 1001 is 0.1000% beyond the mark 1000"),
+        ({"max_leg_notional_usd": 4999}, exposure(), "5000.00 USD on bp > 4999 (max_leg_notional_usd)"),
+        ({"max_notional_usd": 9999}, exposure(others="-5"), "10000.00 USD in the group > 9999 (max_notional_usd)"),
+        ({"max_leverage": "49.9"}, exposure(), "50.00x on bp > 49.9x (max_leverage)"),
+        ({"max_leverage": 50}, exposure(equity="0"), "equity of bp is not known or gone: 0"),
+        (
+            {"max_orders_per_minute": 3},
+            exposure(orders_last_minute=3),
+            "4 orders within 60 s > 3 (max_orders_per_minute)",
+        ),
+        (
+            {"max_slippage": "0.0009"},
+            exposure(),
+            "price 1001 is 0.1000% beyond the mark 1000, > 0.0900% (max_slippage)",
+        ),
     ],
 )
 def test_a_denial_says_the_number_and_its_limit(limits, found, detail):
@@ -148,7 +163,7 @@ def test_the_rate_counts_the_orders_of_the_last_minute():
     assert gate.fires(after_ms=10_000) == ["b"]
     assert gate.fires(after_ms=MINUTE_MS - 1) == []
     assert gate.fires(after_ms=MINUTE_MS) == ["d"]
-    assert gate.state.sent_at == (NOON + 10_000, NOON + MINUTE_MS)
+    assert [sent.at for sent in gate.state.sent] == [NOON + 10_000, NOON + MINUTE_MS]
     assert gate.fires(after_ms=MINUTE_MS + 1) == []
 
 
@@ -179,7 +194,7 @@ def test_a_denial_reaches_the_machine_and_the_operator():
     """The machine with code and words, under the order's id; the operator with all of it in one line."""
     gate = Gate([order("a", price="2000")])
     step = gate.subject.step(gate.state, TimerFired(at=NOON, timer="t"))
-    said = "price 2000 is 100.0000% beyond the mark 1000"
+    said = "price 2000 is 100.0000% beyond the mark 1000, > 2.0000% (max_slippage)"
     assert gate.script.told[-1] == OrderDenied(at=NOON, account="bp", order_id="a", code="SLIPPAGE", detail=said)
     assert step.commands == (
         Notify(severity=Severity.WARNING, topic="order_denied", text=f"a denied: SLIPPAGE, {said}"),

@@ -14,7 +14,7 @@ help:
 	@echo "make test    linters, types, import contracts and every test"
 	@echo "make check   the same without the tests"
 	@echo "make simulate SEEDS=N   plays N seeds of random faults on virtual time, prints what was broken"
-	@echo "make kill-matrix  kills every kind of process at every step of a cycle, writes docs/kill-matrix.md (two hours)"
+	@echo "make kill-matrix  kills every kind of process at every step of a cycle, writes docs/kill-matrix.md (one to two hours)"
 	@echo "make alert-drill  real Prometheus and Alertmanager: every alert fires and clears, writes docs/alert-drill.md (fifteen minutes, root)"
 	@echo "make grafana  writes rules, dashboards and docs/metrics.md from the code in grafana/"
 	@echo "make page-drill   the dashboard in Chromium against the running demo; takes the pictures in docs/dashboard"

@@ -209,6 +209,7 @@ class GroupActor:
         self._log = GroupLog(journal, self._meter, snapshot_every=self._spec.snapshot_every)
         loaded = await self._log.load(machine, replaying=not self._spec.needs_no_past, rebuild=self._rebuild)
         self._state = loaded.state
+        self._recent.extend(each for each in loaded.tail if not _is_routine(*each))
         if loaded.divergence is not None:
             self._stop_deciding(f"replay decides otherwise: {loaded.divergence}")
             return

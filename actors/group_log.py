@@ -4,6 +4,7 @@ One record is one step: the event, where it came from, the commands, and the ver
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -43,6 +44,8 @@ MET = "met"
 """Kind of a record that says which journal an account keeps: body is a `Met`."""
 SNAPSHOT_EVERY = 1_000
 """Journal records between two snapshots, unless told otherwise: a restart folds at most this many."""
+_TAIL = 200
+"""Steps whose words a successor may show: most are looks that led to nothing."""
 _RETRY_S = 1.0
 """How often an append is tried again while the disk refuses: nothing may be done before it succeeds."""
 
@@ -121,6 +124,9 @@ class Loaded(Value):
     steps: int = Field(description="records in the journal; 0 = the group's first start")
     divergence: str | None
     settings: DecidedBy | None = Field(default=None, description="in force at the last record; None = none recorded")
+    tail: tuple[tuple[Event, tuple[Command, ...]], ...] = Field(
+        default=(), description="the last steps since the snapshot, for people, oldest first"
+    )
 
 
 class GroupLog:
@@ -177,6 +183,7 @@ class GroupLog:
         if self._settings is not None and rebuild is not None:
             decider = rebuild(self._settings)
         steps: list[JournaledStep] = []
+        tail: deque[tuple[Event, tuple[Command, ...]]] = deque(maxlen=_TAIL)
         past = self.seq
         for record in records:
             body = self._take(record)
@@ -188,6 +195,7 @@ class GroupLog:
                 decider = rebuild(self._settings)
             if body is None:
                 continue
+            tail.append((body.event, body.commands))
             steps.append(
                 JournaledStep(
                     seq=record.seq,
@@ -204,6 +212,7 @@ class GroupLog:
             steps=past + len(steps),
             divergence=None if divergence is None else str(divergence),
             settings=self._settings,
+            tail=tuple(tail),
         )
 
     async def recollect(self) -> DecidedBy | None:

@@ -8,9 +8,10 @@ Accounts: `actors/metrics_venue.py`. The supervisor, its processes and its machi
 with its meaning, for people: docs/metrics.md.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 
-from actors.actor import GroupStatus
+from actors.actor import AccountStatus, GroupStatus
 from actors.hosting.protocol import ActorKind
 from actors.metric_kinds import (
     GROUP,
@@ -57,16 +58,24 @@ def _gross_usd(status: GroupStatus) -> Number:
     return None if status.view.mark is None else held * status.view.mark
 
 
-def _net_stated(seen: GroupAt) -> Number:
-    """Add up what the venues state; None while one of them has stated nothing."""
-    total = Decimal(0)
-    for name in seen.row.accounts:
-        row = seen.accounts.get(name)
-        stated = None if row is None or row.status is None else next(iter(row.status.reported.values()), None)
-        if stated is None:
-            return None
-        total += stated
+def _added_up(read: Callable[[AccountStatus], Decimal | None]) -> Callable[[GroupAt], Number]:
+    """Add up what a group's accounts say; None while one of them has said nothing."""
+
+    def total(seen: GroupAt) -> Number:
+        found = Decimal(0)
+        for name in seen.row.accounts:
+            row = seen.accounts.get(name)
+            amount = None if row is None or row.status is None else read(row.status)
+            if amount is None:
+                return None
+            found += amount
+        return found
+
     return total
+
+
+def _position(status: AccountStatus) -> Decimal | None:
+    return next(iter(status.reported.values()), None)
 
 
 def _naked_for(seen: GroupAt) -> Number:
@@ -104,7 +113,7 @@ def _distance(source: Leg) -> Number:
 
 def _stated(source: Leg) -> Decimal | None:
     """Return the account's own latest statement of its venue: fresher than the group's last look."""
-    return source.view.reported if source.status is None else next(iter(source.status.reported.values()), None)
+    return source.view.reported if source.status is None else _position(source.status)
 
 
 def _disagreement_usd(source: Leg) -> Number:
@@ -206,7 +215,25 @@ GROUPS: tuple[Metric[GroupAt], ...] = (
         "hedge_group_net_stated_base",
         "base",
         "The same sum out of what the venues themselves last stated; absent while one has stated nothing.",
-        _net_stated,
+        _added_up(_position),
+    ),
+    group(
+        "hedge_group_equity_usd",
+        "usd",
+        "What its accounts are worth together; absent while one has not said.",
+        _added_up(lambda status: status.equity),
+    ),
+    group(
+        "hedge_group_unrealized_usd",
+        "usd",
+        "Profit of what all legs hold, as their venues last stated it; absent while one has not.",
+        _added_up(lambda status: status.unrealized),
+    ),
+    group(
+        "hedge_group_funding_usd",
+        "usd",
+        "Funding received on what all legs hold, negative = paid; absent while a venue does not say.",
+        _added_up(lambda status: status.funding),
     ),
     group("hedge_group_mark_price_usd", "usd", "Price used for values.", reported(lambda status: status.view.mark)),
     group(
@@ -292,6 +319,18 @@ LEGS: tuple[Metric[Leg], ...] = (
     leg("hedge_leg_dust_usd", "usd", "What is too small to close.", lambda leg: leg.view.dust_usd),
     leg("hedge_leg_realized_usd", "usd", "Profit realised, before fees.", lambda leg: leg.view.realized),
     leg("hedge_leg_fees_usd", "usd", "Fees paid.", lambda leg: leg.view.fees),
+    leg(
+        "hedge_leg_unrealized_usd",
+        "usd",
+        "Profit of what is held, as the venue last stated it; 0 when flat.",
+        lambda leg: None if leg.status is None else leg.status.unrealized,
+    ),
+    leg(
+        "hedge_leg_funding_usd",
+        "usd",
+        "Funding received on what is held, negative = paid, as the venue last stated it; absent where it does not say.",
+        lambda leg: None if leg.status is None else leg.status.funding,
+    ),
 )
 
 REFUSALS: tuple[Metric[RefusalOf], ...] = (

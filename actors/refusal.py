@@ -4,9 +4,13 @@ A leg that cannot reach its target is one alert; what to do about it depends on 
 """
 
 from enum import StrEnum
+from functools import lru_cache
 
 from strategies.domain.events import Event, OrderClosed, OrderDenied, OrderRejected
 from strategies.domain.ids import AccountId
+
+_NAMES_KEPT = 10_000
+"""Names of counts, which are asked for with every scrape: those of a thousand accounts."""
 
 
 class RefusalKind(StrEnum):
@@ -65,6 +69,7 @@ def refusal_in(event: Event) -> tuple[AccountId, RefusalKind] | None:
     return None
 
 
+@lru_cache(maxsize=_NAMES_KEPT)
 def counter(account: AccountId, kind: RefusalKind) -> str:
     """Return the name of the count in a group's report."""
     return f"refused/{account}/{kind}"

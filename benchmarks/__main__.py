@@ -1,4 +1,4 @@
-"""`python -m benchmarks [latency] [throughput] [recovery] [memory] [flatten] [scrape]`: measure and print a table."""
+"""`python -m benchmarks [NAME …]`: measure and print a table; `--help` names them."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import flatten, latency, memory, recovery, scrape, throughput
+from benchmarks import backtest, flatten, latency, memory, pages, recovery, scrape, throughput
 from benchmarks.figures import Row
 from benchmarks.machine import describe
 from benchmarks.stage import Stage, stage
@@ -25,20 +25,26 @@ BENCHES: dict[str, Callable[[Stage], Coroutine[None, None, list[Row]]]] = {
 WITHOUT_RAY: dict[str, Callable[[Path], Coroutine[None, None, list[Row]]]] = {
     "flatten": flatten.run,
     "scrape": scrape.run,
+    "pages": pages.run,
 }
 """Benchmarks of one process; they need a folder and nothing else."""
+_BACKTEST = "backtest"
+_TAPE = Path(__file__).parents[2] / "shared" / "data" / "btc-perp-1m-2022-01.csv"
+"""Where the tests look for the same tape."""
 _WIDTH = 140
 """Of the table when it goes into a file."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named benchmarks, or all."""
-    known = [*BENCHES, *WITHOUT_RAY]
+    known = [*BENCHES, *WITHOUT_RAY, _BACKTEST]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Speed and memory; nothing passes or fails."
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; none = all")
-    names = parser.parse_args(arguments).names or known
+    parser.add_argument("--tape", type=Path, default=_TAPE, help="CSV of minute bars for the backtest")
+    given = parser.parse_args(arguments)
+    names = given.names or known
     unknown = [name for name in names if name not in known]
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}")
@@ -50,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with TemporaryDirectory(prefix="hedgevisor-bench-") as folder:
         for name in (each for each in names if each in WITHOUT_RAY):
             _measure(console, name, Path(folder), WITHOUT_RAY[name](Path(folder)))
+        if _BACKTEST in names:
+            _measure(console, _BACKTEST, Path(folder), backtest.run(given.tape))
     return 0
 
 

@@ -12,6 +12,7 @@ from actors.meter import BOUNDS_S
 from actors.metrics import GROUP_HISTOGRAMS
 from actors.metrics_venue import ACCOUNT_HISTOGRAMS
 from actors.supervision.overview import AccountRow, ActorRow, GroupRow, Overview
+from actors.web.board import RECENT
 from actors.web.server import StatusServer
 from benchmarks.figures import MS, Row, p50_p99
 from strategies.domain.account import AccountMode
@@ -25,16 +26,17 @@ LEGS = ("backpack", "lighter1", "lighter2")
 _SCRAPES = 30
 _NOW = Timestamp(1_700_000_000_000)
 _INSTRUMENT = InstrumentId("ETH-PERP")
+_STEP = "12:30:01.500 l1 sold 1.25 at 3000.5 (triad-1:3:lighter1:hedge:2) -> buy 1.25 ETH-PERP on l2 at worst 3003.5"
+"""A line of a card, of usual length."""
 _BYTES_PER_MB = 1_000_000
 
 
 async def run(_folder: Path) -> list[Row]:
     """Measure the whole answer, and the size of the page."""
-    groups = {GroupId(f"triad-{n}"): _group_status(n) for n in range(GROUPS)}
-    accounts = {account: _account_status(account) for n in range(GROUPS) for account in _accounts(n)}
+    groups, accounts = group_statuses(), account_statuses()
     server = StatusServer("127.0.0.1", 0)
     server.bind()
-    await server.serve(lambda: _overview(groups, accounts))
+    await server.serve(lambda: picture(groups, accounts, _NOW))
     samples_ms, cpu_ms, size = [], [], 0
     try:
         async with aiohttp.ClientSession(server.url) as session:
@@ -55,20 +57,30 @@ async def run(_folder: Path) -> list[Row]:
     ]
 
 
+def group_statuses() -> dict[GroupId, GroupStatus]:
+    """Return the reports of a hundred groups that hold positions."""
+    return {GroupId(f"triad-{n}"): _group_status(n) for n in range(GROUPS)}
+
+
+def account_statuses() -> dict[AccountId, AccountStatus]:
+    """Return the reports of their accounts."""
+    return {account: _account_status(account) for n in range(GROUPS) for account in _accounts(n)}
+
+
 def _accounts(group: int) -> tuple[AccountId, ...]:
     return tuple(AccountId(f"{leg}-{group}") for leg in LEGS)
 
 
-def _overview(groups: dict[GroupId, GroupStatus], accounts: dict[AccountId, AccountStatus]) -> Overview:
+def picture(groups: dict[GroupId, GroupStatus], accounts: dict[AccountId, AccountStatus], at: Timestamp) -> Overview:
     """Take a picture as the supervisor does: every row is made anew, the reports are as they came."""
     return Overview(
-        at=_NOW,
+        at=at,
         supervisor_epoch=1,
-        beat_at=_NOW,
+        beat_at=at,
         spares=1,
         groups={
             name: GroupRow(
-                actor=_actor(ActorKind.GROUP, name),
+                actor=_actor(ActorKind.GROUP, name, at),
                 accounts=_accounts(number),
                 status=status,
                 parking="",
@@ -78,14 +90,14 @@ def _overview(groups: dict[GroupId, GroupStatus], accounts: dict[AccountId, Acco
             for number, (name, status) in enumerate(groups.items())
         },
         accounts={
-            name: AccountRow(actor=_actor(ActorKind.ACCOUNT, name), venue=status.venue, status=status)
+            name: AccountRow(actor=_actor(ActorKind.ACCOUNT, name, at), venue=status.venue, status=status)
             for name, status in accounts.items()
         },
         notices=(),
     )
 
 
-def _actor(kind: ActorKind, name: str) -> ActorRow:
+def _actor(kind: ActorKind, name: str, at: Timestamp) -> ActorRow:
     return ActorRow(
         kind=kind,
         name=name,
@@ -94,7 +106,7 @@ def _actor(kind: ActorKind, name: str) -> ActorRow:
         pid=1,
         place=Place("host/1"),
         restarts=2,
-        heard_at=_NOW,
+        heard_at=at,
         last_death="",
         gave_up="",
     )
@@ -136,7 +148,7 @@ def _group_status(number: int) -> GroupStatus:
         naked_seconds=12.5,
         naked_usd_seconds=1250.5,
         timers={},
-        recent=(),
+        recent=(_STEP,) * RECENT,
         counters={"steps": 1000},
         histograms={each.key: _histogram() for each in GROUP_HISTOGRAMS},
         loop_lag_s=0.001,
@@ -169,6 +181,12 @@ def _account_status(name: AccountId) -> AccountStatus:
         available=Decimal("5000.25"),
         maintenance_margin=Decimal("100.25"),
         liquidation_price=Decimal("2900.5"),
+        balance_at=_NOW,
+        liquidating=False,
+        unrealized=Decimal("-12.25"),
+        funding=Decimal("0.75"),
+        realized=Decimal("103.5"),
+        fees=Decimal("41.25"),
         counters={"fills": 120},
         histograms={each.key: _histogram() for each in ACCOUNT_HISTOGRAMS},
         loop_lag_s=0.001,

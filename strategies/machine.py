@@ -58,6 +58,10 @@ class LegView(Value):
     reported: Decimal | None = Field(description="the venue's last statement; None = none yet")
     reported_at: Timestamp | None = None
     in_flight: tuple[OrderId, ...] = ()
+    opening: tuple[OrderId, ...] = Field(
+        default=(),
+        description="of those, orders that stay until they are filled or canceled and may make the leg bigger",
+    )
     unknown: tuple[OrderId, ...] = ()
     dust_usd: Decimal = Field(default=Decimal(0), description="value of what is too small to close")
     realized: Decimal = Decimal(0)

@@ -7,6 +7,7 @@ Shared by every machine that has to get out: what it is told (`UnwindParams`), w
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Protocol
 
 from pydantic import Field, model_validator
@@ -24,6 +25,7 @@ _DOUBLINGS_OF_TIME_MAX = 20
 """Beyond it every cap is reached; keeps the factor small."""
 
 
+@lru_cache(maxsize=1024)
 def milliseconds(seconds: Decimal) -> int:
     """Return a duration in whole milliseconds, the unit of every timestamp."""
     return int(seconds * _MS_PER_S)

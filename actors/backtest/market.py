@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import Literal
 
+from actors.backtest.calm import Calm, calm_of
+from actors.backtest.look import Looker
 from actors.backtest.spec import BacktestSpec
-from strategies.domain.account import AccountMode, Balance, LegObservation, ReportedPosition
+from strategies.domain.account import LegObservation
 from strategies.domain.events import AccountEvent, Filled, OrderAccepted, OrderClosed, OrderRejected
 from strategies.domain.ids import AccountId, InstrumentId, OrderId, Timestamp, TradeId, VenueSymbol
 from strategies.domain.instrument import Instrument
 from strategies.domain.order import OrderRequest, Side
 from strategies.domain.position import Fill, FillCause
-from strategies.domain.quote import Quote
 from venues.simulator.catalog import (
     LIGHTER,
     Coin,
@@ -32,7 +34,7 @@ from venues.simulator.model import (
     TradeRow,
 )
 
-_ENDED = {
+_ENDED: dict[OrderState, Literal["FILLED", "CANCELED", "EXPIRED"]] = {
     OrderState.FILLED: "FILLED",
     OrderState.CANCELED: "CANCELED",
     OrderState.EXPIRED: "EXPIRED",
@@ -44,7 +46,11 @@ class UnknownCoinError(ValueError):
 
 
 class BacktestVenue:
-    """One venue: an exchange with one market, and the ids of our orders on it."""
+    """One venue: an exchange with one market, and the ids of our orders on it.
+
+    A move of the price that can fill, trigger and liquidate nobody is only noted: the exchange makes its book when
+    somebody acts, and comes to the same state as if it had made one at every move.
+    """
 
     def __init__(self, spec: BacktestSpec, venue: str, coin: Coin) -> None:
         """Open it; nobody has an account yet."""
@@ -59,6 +65,39 @@ class BacktestVenue:
         self._ids: dict[int, OrderId] = {}
         self._numbers: dict[OrderId, int] = {}
         self._accepted: set[OrderId] = set()
+        self._calm: Calm | None = None
+        """Where the price may go without anything happening here; None = to be worked out anew."""
+        self._lookers: dict[AccountId, Looker] = {}
+
+    def open_account(self, account: AccountId, collateral: Decimal, at: Timestamp) -> None:
+        """Open an account with so much money, USD."""
+        self.exchange.add_account(account, collateral, at)
+        self._lookers[account] = Looker(account, self.instrument, self.symbol)
+
+    def move(self, price: Decimal, at: Timestamp) -> bool:
+        """Let the tape's price come; return whether anything may have happened that the accounts would tell of."""
+        moved = self.exchange.rounded(self.symbol, price)
+        if self._calm is None:
+            self._calm = calm_of(self.exchange, self.symbol)
+        if self._calm.holds(moved, at):
+            self.exchange.glide(self.symbol, moved, at)
+            return False
+        self._calm = None
+        self.exchange.set_price(self.symbol, moved, at)
+        self.exchange.land(self.symbol)
+        self.exchange.advance(at)
+        return True
+
+    def act(self) -> Exchange:
+        """Return the exchange, its book made, for something that may change it."""
+        self._calm = None
+        self.exchange.land(self.symbol)
+        return self.exchange
+
+    @property
+    def price(self) -> Decimal:
+        """Return the mark price, USD."""
+        return self.exchange.state.markets[self.symbol].mark
 
     def place(self, account: AccountId, order: OrderRequest, at: Timestamp) -> OrderRejected | None:
         """Let an order arrive; return the refusal of the API, None when it was taken."""
@@ -77,7 +116,7 @@ class BacktestVenue:
             reduce_only=order.reduce_only,
         )
         try:
-            self.exchange.place(new, at)
+            self.act().place(new, at)
         except RefusedError as error:
             return OrderRejected(
                 at=at, account=account, order_id=order.order_id, code=str(error.refusal), detail=error.detail
@@ -89,7 +128,7 @@ class BacktestVenue:
         number = self._numbers.get(order_id)
         try:
             if number is not None:
-                self.exchange.cancel(account, client_order_id=number, at=at)
+                self.act().cancel(account, client_order_id=number, at=at)
         except RefusedError:
             pass  # its end has been told, or is about to be
 
@@ -113,15 +152,13 @@ class BacktestVenue:
             reason = row.end_reason.value
             yield OrderRejected(at=at, account=account, order_id=order_id, code="engine", detail=reason)
         elif row.state in _ENDED:
-            yield OrderClosed.model_validate(
-                {
-                    "at": at,
-                    "account": account,
-                    "order_id": order_id,
-                    "status": _ENDED[row.state],
-                    "filled": row.filled,
-                    "reason": row.end_reason.value,
-                }
+            yield OrderClosed(
+                at=at,
+                account=account,
+                order_id=order_id,
+                status=_ENDED[row.state],
+                filled=row.filled,
+                reason=row.end_reason.value,
             )
 
     def _fill(self, trade: TradeRow, row: OrderRow, order_id: OrderId | None) -> Fill:
@@ -142,39 +179,7 @@ class BacktestVenue:
 
     def look(self, account: AccountId, at: Timestamp) -> LegObservation:
         """Return all that an account would see of itself and the market."""
-        exchange = self.exchange
-        book, mark = exchange.book(self.symbol, 1), exchange.state.markets[self.symbol].mark
-        margin, row = exchange.margin(account), exchange.position(account, self.symbol)
-        return LegObservation(
-            account=account,
-            mode=AccountMode.ARMED,
-            instrument=self.instrument,
-            quote=Quote(
-                bid=book.bids[0].price if book.bids else None,
-                ask=book.asks[0].price if book.asks else None,
-                mark=mark,
-                at=at,
-                mark_at=at,
-            ),
-            balance=Balance(
-                equity=margin.equity,
-                available=margin.available,
-                leverage=exchange.leverage(account, self.symbol),
-                maintenance_margin=margin.maintenance_requirement,
-                liquidating=margin.liquidating,
-                at=at,
-            ),
-            position=ReportedPosition(
-                quantity=row.quantity,
-                entry_price=row.entry_price,
-                liquidation_price=row.liquidation_price,
-                unrealized=row.unrealized,
-                at=at,
-            ),
-            believed=row.quantity,
-            in_flight=len(exchange.state.accounts[account].active),
-            unknown=0,
-        )
+        return self._lookers[account].look(self.exchange, self.price, at)
 
     def held(self, account: AccountId) -> Decimal:
         """Return a position, base units, signed."""
@@ -182,7 +187,8 @@ class BacktestVenue:
 
     def equity(self, account: AccountId) -> Decimal:
         """Return collateral and unrealised profit, USD."""
-        return self.exchange.margin(account).equity
+        state = self.exchange.state.accounts[account]
+        return state.collateral + state.position(self.symbol).unrealized(self.price)
 
 
 def open_venues(spec: BacktestSpec, price: Decimal, at: Timestamp) -> Mapping[str, BacktestVenue]:
@@ -196,9 +202,9 @@ def open_venues(spec: BacktestSpec, price: Decimal, at: Timestamp) -> Mapping[st
         raise UnknownCoinError(f"the simulator trades no {spec.coin}")
     venues = {venue: BacktestVenue(spec, venue, coin) for venue in sorted(set(spec.venue_of.values()))}
     for account, venue in spec.venue_of.items():
-        venues[venue].exchange.add_account(account, spec.collateral, at)
+        venues[venue].open_account(account, spec.collateral, at)
     for each in venues.values():
-        each.exchange.set_price(each.symbol, price, at)
+        each.move(price, at)
     return venues
 
 

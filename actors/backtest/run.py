@@ -96,9 +96,9 @@ class Backtest:
         group = self._spec.group.group
         self._later(0, _MACHINE, lambda: self._step(Started(at=self._now, group=group)))
         self._later(0, _MACHINE, lambda: self._operate(OperatorState.RUN))
-        for moment in self._tape.turns(self._now - 1, self._end):
-            self._until(Timestamp(moment))
-            self._move_market()
+        for moment, price in self._tape.walk(self._now - 1, self._end):
+            self._until(moment)
+            self._move_market(price)
             if moment % MINUTE_MS == 0:
                 self._sample()
             if self._over():
@@ -118,7 +118,7 @@ class Backtest:
         while self._agenda and self._agenda[0][0] <= give_up_at:
             self._until(Timestamp(self._agenda[0][0]))
             for venue in self._venues.values():
-                venue.exchange.advance(self._now)
+                venue.act().advance(self._now)
             self._hear()
 
     # --- time -----------------------------------------------------------------------------------------------------
@@ -135,12 +135,10 @@ class Backtest:
             act()
         self._now = moment
 
-    def _move_market(self) -> None:
-        price = self._tape.price_at(self._spec.coin, self._now)
-        for venue in self._venues.values():
-            venue.exchange.set_price(venue.symbol, price, self._now)
-            venue.exchange.advance(self._now)
-        self._hear()
+    def _move_market(self, price: Decimal) -> None:
+        stirred = [venue.move(price, self._now) for venue in self._venues.values()]
+        if any(stirred):
+            self._hear()
 
     def _hear(self) -> None:
         """Let the accounts tell what has happened, one way later."""
@@ -156,9 +154,8 @@ class Backtest:
     def _sample(self) -> None:
         venue_of = self._spec.venue_of
         equity = sum((self._venues[venue].equity(account) for account, venue in venue_of.items()), start=Decimal(0))
-        venue = next(iter(self._venues.values()))
         held = sum((self._venues[name].held(account) for account, name in venue_of.items()), start=Decimal(0))
-        self.tally.sample(self._now, equity, held, venue.exchange.state.markets[venue.symbol].mark)
+        self.tally.sample(self._now, equity, held, next(iter(self._venues.values())).price)
 
     # --- the machine ----------------------------------------------------------------------------------------------
 
@@ -233,7 +230,7 @@ class Backtest:
 
     def _cancel_all(self, account: AccountId) -> None:
         venue = self._venue_of(account)
-        venue.exchange.cancel_all(account, venue.symbol, self._now)
+        venue.act().cancel_all(account, venue.symbol, self._now)
         self._wake(venue)
         self._hear()
 
@@ -241,7 +238,7 @@ class Backtest:
         venue, account = self._venue_of(command.account), command.account
         answer: Event = LeverageSet(at=self._now, account=account, leverage=command.leverage)
         try:
-            venue.exchange.set_leverage(account, venue.symbol, command.leverage, self._now)
+            venue.act().set_leverage(account, venue.symbol, command.leverage, self._now)
         except RefusedError as error:
             answer = LeverageRefused(at=self._now, account=account, reason=str(error))
         self._later(self._spec.latency_ms, _MACHINE, lambda: self._told(answer))
@@ -252,7 +249,7 @@ class Backtest:
             self._later(max(waiting.due_at - self._now, 0), _VENUE, lambda: self._run_delayed(venue))
 
     def _run_delayed(self, venue: BacktestVenue) -> None:
-        venue.exchange.advance(self._now)
+        venue.act().advance(self._now)
         self._hear()
 
 

@@ -1,5 +1,6 @@
 """What an explanation is made of. Plain values: the command line draws them, the page gets them as JSON."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from pydantic import Field
@@ -95,3 +96,7 @@ class Cycle(Value):
 
 class CycleUnknownError(Exception):
     """There is no such group in the journal, or it has had no such cycle. The text names those that are there."""
+
+
+Explainer = Callable[[GroupId, int | None], Cycle]
+"""Reads one cycle of a group, None = the last. Raises `CycleUnknownError`, and `JournalError` for its journal."""

@@ -1,7 +1,7 @@
 """What the bot answers, and which words it passes on. Does no I/O: what it says goes into an outbox."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Protocol
 
 import structlog
@@ -28,6 +28,10 @@ _MS = 1000
 _log = structlog.get_logger(__name__)
 
 
+Explain = Callable[[GroupId, int | None], Awaitable[str]]
+"""Tells why a cycle (None = the last) went as it did, in words; never raises for what a journal can be like."""
+
+
 class Tell(Protocol):
     """Brings an operator's word to a group: the same way that every operator's word takes."""
 
@@ -48,8 +52,13 @@ class Conversation:
         say: Callable[[int, Message], None],
         code: Callable[[], str],
         now: Callable[[], Timestamp],
+        explain: Explain,
+        begin: Callable[[Coroutine[object, object, None]], object],
     ) -> None:
-        """Answer in `chats` through `say`; `users` may speak (empty = all); `code` draws what nobody can guess."""
+        """Answer in `chats` through `say`; `users` may speak (empty = all); `code` draws what nobody can guess.
+
+        `explain` reads a journal, which may take seconds: `begin` runs it while the next word is heard.
+        """
         self._chats = chats
         self._users = users
         self._look = look
@@ -57,6 +66,8 @@ class Conversation:
         self._say = say
         self._code = code
         self._now = now
+        self._explain = explain
+        self._begin = begin
         self._confirmations = Confirmations()
         self._strangers: set[int] = set()
         self.refused = 0
@@ -74,8 +85,12 @@ class Conversation:
         match heard:
             case Misheard(text=why):
                 self._answer(person, why)
-            case Question(ask=ask, group=group):
-                self._answer(person, _answer_to(ask, group, seen))
+            case Question(ask=Ask.EXPLAIN, group=str(group)):
+                if heard.standing:
+                    self._answer(person, wording.explained(group, seen.groups[group], seen.at))
+                self._begin(self._explained(person, group, heard.cycle))
+            case Question(ask=ask):
+                self._answer(person, _answer_to(ask, seen))
             case Steer():
                 await self._steer(person, heard, said.at, seen)
             case None:
@@ -136,6 +151,9 @@ class Conversation:
         lines = await asyncio.gather(*(self._told(person, word.state, name) for name in word.groups))
         self._answer(person, "\n".join(lines))
 
+    async def _explained(self, person: Person, group: GroupId, cycle: int | None) -> None:
+        self._answer(person, await self._explain(group, cycle))
+
     async def _told(self, person: Person, state: OperatorState, name: GroupId) -> str:
         _log.info("telegram_word", group=name, state=state, by=person.signature)
         return await self._tell(name, state, person.signature, REASON)
@@ -145,16 +163,14 @@ class Conversation:
         self._say(person.chat, message)
 
 
-def _answer_to(ask: Ask, group: GroupId | None, seen: Overview) -> str:
+def _answer_to(ask: Ask, seen: Overview) -> str:
     match ask:
-        case Ask.HELP:
-            return HELP
         case Ask.STATUS:
             return wording.status(seen)
         case Ask.GROUPS:
             return wording.groups(seen)
-        case Ask.EXPLAIN:
-            return HELP if group is None else wording.explained(group, seen.groups[group], seen.at)
+        case _:
+            return HELP
 
 
 def _named(word: Steer, seen: Overview) -> str:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from actors.explain.story import Explainer
 from actors.notify import wording
 from actors.notify.channel import ChannelHealth
 from actors.notify.conversation import Conversation, Tell
+from actors.notify.explaining import Explaining
 from actors.notify.heard import Pressed, Said
 from actors.notify.message import Message
 from actors.notify.opening import open_channels
@@ -80,8 +82,8 @@ class Notifier:
         """Return how often somebody spoke to the bot who may not."""
         return 0 if self._conversation is None else self._conversation.refused
 
-    def start(self, look: Callable[[], Overview], tell: Tell) -> None:
-        """Say that it begins, and go on from there in the background."""
+    def start(self, look: Callable[[], Overview], tell: Tell, explain: Explainer) -> None:
+        """Say that it begins, and go on from there in the background; `explain` reads the journal for whoever asks."""
         if not self._boxes:
             return
         for name, box in self._boxes.items():
@@ -99,6 +101,8 @@ class Notifier:
                 say=self._say,
                 code=self._code,
                 now=self._now,
+                explain=Explaining(explain).told,
+                begin=lambda work: self._watch.start("explain", work),
             )
             self._listener = import_module("actors.notify.telegram").Listener(self._bot, self._hear)
             self._watch.start("listen", self._listener.run())

@@ -1,5 +1,6 @@
 """What a person may say to the bot, read from text. Pure."""
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
@@ -31,7 +32,7 @@ ALL = "all"
 MENU = (
     ("status", "is money at risk, and where"),
     ("groups", "every group with its legs"),
-    ("explain", "GROUP: what it does, why, and its last steps"),
+    ("explain", "GROUP [CYCLE]: what it does, and why a cycle went as it did, cause by cause"),
     ("pause", "GROUP or all: begin no new cycle"),
     ("resume", "GROUP or all: trade again"),
     ("reduce", "GROUP or all: only become smaller"),
@@ -40,6 +41,8 @@ MENU = (
 )
 """The commands with their descriptions, as Telegram shows them."""
 HELP = "\n".join(f"/{name} {text}" for name, text in MENU)
+_LAST = "last"
+_CYCLE = re.compile(r"[0-9]{1,9}")
 _ALIASES = {"start": Ask.HELP}
 """Telegram's own first word to a bot."""
 
@@ -50,6 +53,10 @@ class Question:
 
     ask: Ask
     group: GroupId | None
+    cycle: int | None = None
+    """Which one is to be explained; None = the last."""
+    standing: bool = True
+    """Whether it is also asked what the group does now: it is not when a cycle was named."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,19 @@ def read(text: str, bot_name: str, groups: tuple[GroupId, ...]) -> Question | St
         return Misheard(f"There is no /{command[:32]}.\n{HELP}")
     if ask is not Ask.EXPLAIN:
         return Question(ask, None)
-    found = _group(name, arguments, groups)
-    return found if isinstance(found, Misheard) else Question(ask, found)
+    return _explain(arguments, groups)
+
+
+def _explain(arguments: list[str], groups: tuple[GroupId, ...]) -> Question | Misheard:
+    """Read `GROUP`, `GROUP CYCLE`, `GROUP:CYCLE`, or `CYCLE` where there is one group only; it moves no money."""
+    words = [part for each in arguments for part in ([each] if each in groups else each.rsplit(":", 1))]
+    named = bool(words) and words[-1] not in groups and (words[-1] == _LAST or bool(_CYCLE.fullmatch(words[-1])))
+    cycle = int(words[-1]) if named and words[-1] != _LAST else None
+    words = words[:-1] if named else words
+    if not words and len(groups) == 1:
+        return Question(Ask.EXPLAIN, groups[0], cycle, standing=not named)
+    found = _group(Ask.EXPLAIN, words, groups)
+    return found if isinstance(found, Misheard) else Question(Ask.EXPLAIN, found, cycle, standing=not named)
 
 
 def _steer(name: str, arguments: list[str], groups: tuple[GroupId, ...]) -> Steer | Misheard:

@@ -162,6 +162,10 @@ def _account_troubles(seen: Overview, settings: NotificationSettings) -> dict[st
             text = wording.unknown(name, row, seen.at)
             over = f"every order of account {name} has a proven outcome"
             found[f"unknown/{name}"] = Trouble(Severity.CRITICAL, text, over)
+        if status.too_old:
+            text = wording.too_old(name, status.too_old)
+            over = f"no order of account {name} waits for a person any more"
+            found[f"too_old/{name}"] = Trouble(Severity.CRITICAL, text, over)
     return found
 
 

@@ -1,12 +1,12 @@
 """What people read, built from what is known. Pure; plain text, because nothing in it may be taken for markup."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from actors.actor import Liveness, Note
 from actors.supervision.overview import AccountRow, ActorRow, GroupRow, Overview
 from strategies.domain.events import OperatorState
-from strategies.domain.ids import Timestamp
+from strategies.domain.ids import OrderId, Timestamp
 from strategies.machine import GroupView, LegView
 
 _MS = 1000
@@ -118,6 +118,15 @@ def unknown(name: str, row: AccountRow, at: Timestamp) -> str:
     doubts = {} if row.status is None else row.status.unknown
     oldest = lasted((at - min(doubts.values())) / _MS) if doubts else "?"
     return f"Account {name}: {len(doubts)} order(s) of unknown outcome, the oldest for {oldest}: {', '.join(doubts)}."
+
+
+def too_old(name: str, orders: Mapping[OrderId, str]) -> str:
+    """Say that orders have been without proof for longer than a write lives: a person has to look."""
+    each = "; ".join(f"{order}: {seen}" for order, seen in orders.items())
+    return (
+        f"Account {name}: {len(orders)} order(s) without proof for longer than any write lives, entries have stopped. "
+        f"Look at the venue's page for {each}."
+    )
 
 
 def naked(group: str, view: GroupView, since_s: float) -> str:

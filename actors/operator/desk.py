@@ -10,6 +10,7 @@ import structlog
 from actors.clock import wall_now
 from actors.explain.memory import Memory
 from actors.explain.read import explain
+from actors.explain.story import Explainer
 from actors.operator.running import remove_paper, write_paper
 from actors.supervision.overview import Overview, overview
 from actors.supervision.presses import press
@@ -76,7 +77,6 @@ class Desk:
 
     def parts(self, supervision: Supervision) -> tuple[Part, ...]:
         """Return the endpoints beside the picture."""
-        memory = Memory()
         if self._again is not None:
             self._reload = Reload(supervision, *self._again)
         self._dashboard = Dashboard(lambda: self.look(supervision), self._language)
@@ -84,9 +84,14 @@ class Desk:
             self._dashboard,
             *(() if self._reload is None else (Reloading(self._reload),)),
             Operations(lambda wanted: press(supervision, wanted)),
-            Cycles(lambda: supervision.groups, lambda group, cycle: explain(self._journal, group, cycle, memory)),
+            Cycles(lambda: supervision.groups, self.explainer()),
             Telemetry(self.bots, self._ingest, self.guard, wall_now),
         )
+
+    def explainer(self) -> Explainer:
+        """Return what reads cycles out of the journal, one after the other; it remembers what it has read."""
+        memory = Memory()
+        return lambda group, cycle: explain(self._journal, group, cycle, memory)
 
     def look(self, supervision: Supervision) -> Overview:
         """Take the picture, this process's own counts in it."""

@@ -113,7 +113,7 @@ class Session:
             self._tasks.start("host", self._host.run())
             await self._server.serve(self._look, self._desk.parts(self._supervision), self._desk.guard)
             self._desk.open(self._supervision, self._server.url, self._tasks)
-            self._notifier.start(self._look, by_press(self._supervision))
+            self._notifier.start(self._look, by_press(self._supervision), self._desk.explainer())
             self._show.start("terminal", self._terminal.show(self._look, self._footer()))
             if self._simulator is not None:
                 self._tasks.start("simulator", self._simulator.keep(self._supervision.notice))
@@ -159,8 +159,13 @@ class Session:
     async def _interrupted(self) -> None:
         if self._config.on_interrupt is OnInterrupt.KEEP:
             await self._show.close()
-            self._say("Ending; positions stay as they are (supervisor.on_interrupt = keep).")
-            for line in await ending.keep(self._supervision):
+            self._say(
+                "Ending; positions stay as they are (supervisor.on_interrupt = keep). "
+                "Orders that could open something are taken back first."
+            )
+            bound_s = self._config.stop_timeout_s
+            lines = await ending.withdraw(self._supervision, bound_s, self._interrupts.second)
+            for line in (*lines, *await ending.keep(self._supervision)):
                 self._say(line)
             return
         self._say(

@@ -7,9 +7,12 @@ from actors.supervision.keepers import GroupKeeper, Order
 from actors.supervision.past import UNWINDING
 from actors.supervision.supervision import Supervision
 from strategies.domain.events import OperatorState
+from strategies.registry import STRATEGIES
 
 BY_INTERRUPT = "supervisor:interrupt"
 """How an unwind by Ctrl-C or SIGTERM is signed in a group's journal."""
+_OPENING = frozenset({None, OperatorState.RUN, OperatorState.PAUSE})
+"""Words under which a strategy may have orders that open something; PAUSE lets a running cycle go on."""
 _POLL_S = 0.1
 """How often it is looked whether a group is over, or flat."""
 
@@ -45,6 +48,51 @@ async def unwind(supervision: Supervision, timeout_s: float, enough: asyncio.Eve
             break
         await asyncio.sleep(_POLL_S)
     return await _say_all(supervision, keeping=False)
+
+
+async def withdraw(supervision: Supervision, timeout_s: float, enough: asyncio.Event) -> tuple[str, ...]:
+    """Have every order taken back that could open something while nobody watches; positions stay, and what closes them.
+
+    Groups whose strategy rests orders are told REDUCE; the next start gives them back the word they had.
+
+    Returns:
+        One sentence for each group that may still rest such orders after `timeout_s`, or when `enough` is set.
+    """
+    watched = {name: keeper for name, keeper in supervision.groups.items() if _rests_orders(keeper)}
+    told = {name: keeper.last_word or "" for name, keeper in watched.items() if keeper.last_word in _OPENING}
+    if told:
+        await supervision.note(UNWINDING, {"groups": sorted(told), "before": told})
+    for name in told:
+        reason = "the supervisor was told to end (keep): nothing may open while nobody watches"
+        watched[name].tell(Order(state=OperatorState.REDUCE, by=BY_INTERRUPT, reason=reason))
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + timeout_s
+    while not enough.is_set() and loop.time() < give_up_at:
+        if not any(map(_opening, watched.values())):
+            break
+        await asyncio.sleep(_POLL_S)
+    return tuple(
+        f"Group {name} may still rest what could open: {why}. Look at its accounts."
+        for name, keeper in watched.items()
+        if (why := _opening(keeper))
+    )
+
+
+def _rests_orders(keeper: GroupKeeper) -> bool:
+    """Say whether a group that runs has a strategy that rests orders; one that never reported has begun nothing."""
+    if keeper.status is None or keeper.over or keeper.taken:
+        return False
+    chosen = STRATEGIES.get(keeper.status.strategy)
+    return chosen is None or chosen.rests_orders
+
+
+def _opening(keeper: GroupKeeper) -> str:
+    """Name what could still open something in a group that was told to reduce, as last heard; empty = nothing."""
+    status = keeper.status
+    if keeper.undelivered or status is None or status.view.operator_state in _OPENING:
+        return "it has not answered"
+    orders = [order for leg in status.view.legs.values() for order in leg.opening]
+    return f"{len(orders)} order(s): {', '.join(orders)}" if orders else ""
 
 
 async def keep(supervision: Supervision) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ from strategies.domain.ids import GroupId
 PARKING = "Parking"
 """A group is being flattened and parked: body `group`, `reason`."""
 UNWINDING = "Unwinding"
-"""An interrupt flattens these groups: body `groups`, and `before`, what each was told. They go on at the next start."""
+"""An interrupt flattens these groups, or lets them only reduce: body `groups`, and `before`, what each was told.
+
+They go on at the next start."""
 RELEASED = "Released"
 """These groups go on: body `groups`."""
 PRESSED = "Pressed"
@@ -28,7 +30,7 @@ class Past:
     parked: dict[GroupId, str]
     """Group → why it was parked; it stays parked until a person releases it."""
     unwound: Mapping[GroupId, str]
-    """Group → what it had been told before an interrupt flattened it (empty = not known); nothing has released it."""
+    """Group → what it had been told before an interrupt's own word (empty = not known); nothing has released it."""
     presses: int = 0
     """Number of the last press."""
     untold: Mapping[GroupId, Mapping[str, object]] = field(default_factory=dict)

@@ -41,7 +41,8 @@ class SupervisorConfig(Value):
     )
     on_interrupt: OnInterrupt = Field(
         default=OnInterrupt.KEEP,
-        description="what Ctrl-C and SIGTERM do: `unwind` flattens every group first, `keep` leaves positions open",
+        description="what Ctrl-C and SIGTERM do: `unwind` flattens every group first, `keep` leaves positions open "
+        "and takes back resting orders that could open more: nobody would watch them",
     )
     unwind_timeout_s: float = Field(
         default=120.0,

@@ -314,7 +314,7 @@ class Supervision:
         for name in back:
             before = past.unwound[name]
             state = OperatorState(before) if before else self.groups[name].group_wish.operator_state
-            self.groups[name].tell(Order(state=state, by="config", reason="flattened before; to go on now"))
+            self.groups[name].tell(Order(state=state, by="config", reason="an interrupt is over; to go on as before"))
         accounts = self._release_accounts()
         if back or released or accounts:
             # Written first: who released what, and when, must be known before anything trades again.

@@ -80,6 +80,9 @@ class AccountCard(Value):
     fees: Decimal | None = None
     funding: Decimal | None = None
     clock_offset_s: float | None = None
+    deaf: str = Field(default="", description="why no entry leaves: its own stream cannot be relied on")
+    too_old: tuple[str, ...] = Field(default=(), description="orders that a person has to look at, and why")
+    protection: tuple[str, ...] = Field(default=(), description="what is left at the venue, in words")
     streams: dict[str, float | None] = Field(
         default={}, description="channel → seconds since its content was confirmed; None = it has never spoken"
     )
@@ -327,6 +330,9 @@ def _account(row: AccountRow | None, mark: Decimal | None) -> AccountCard:
         fees=status.fees,
         funding=status.funding,
         clock_offset_s=status.clock_offset_s,
+        deaf=status.deaf,
+        too_old=tuple(f"{order}: {why}" for order, why in status.too_old.items()),
+        protection=status.protection,
         streams={name: old if isfinite(old) else None for name, old in status.stream_ages_s.items()},
         lanes=tuple(
             LaneCard(lane=lane, left=status.budget_left.get(lane), waiting=status.queue_length.get(lane))

@@ -8,7 +8,7 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
-from actors.explain.story import Cycle, CycleUnknownError
+from actors.explain.story import Cycle, CycleUnknownError, Explainer
 from actors.journal.protocol import JournalError
 from actors.web.refusal import Reason, RefusedError
 from strategies.domain.ids import GroupId
@@ -17,8 +17,6 @@ _LAST = "last"
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _WAIT_S = 5.0
 """How long a request waits for the one before it: an explanation is a second of reading, a long journal takes more."""
-
-Explainer = Callable[[GroupId, int | None], Cycle]
 
 _log = structlog.get_logger(__name__)
 

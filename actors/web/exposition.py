@@ -62,53 +62,55 @@ def render(look: Callable[[], Overview]) -> bytes:
     return ("\n".join(_lines(look())) + "\n").encode()
 
 
-def _lines(seen: Overview) -> Iterator[str]:
+def _lines(seen: Overview) -> list[str]:
     groups = [((name,), GroupAt(row, seen.at, seen.accounts)) for name, row in seen.groups.items()]
     accounts = [((name, row.venue), row) for name, row in seen.accounts.items()]
-    yield from _family(SUPERVISOR + RAY + HOST, [((), seen)])
-    yield from _family(NOTIFIERS, [((each.name,), ChannelAt(each, seen.at)) for each in seen.channels])
-    yield from _family(ACTORS, list(_uses(seen)))
-    yield from _family(GROUPS, groups)
-    yield from _family(LEGS, list(_legs(seen)))
-    yield from _family(REFUSALS, list(_refusals(seen)))
-    yield from _family(ACCOUNTS, accounts)
-    yield from _family(LANES, list(_lanes(seen)))
-    yield from _family(STREAMS, list(_channels(seen)))
+    # Filled in place: handing each line up through generators takes a tenth of the time.
+    lines: list[str] = []
+    _family(lines, SUPERVISOR + RAY + HOST, [((), seen)])
+    _family(lines, NOTIFIERS, [((each.name,), ChannelAt(each, seen.at)) for each in seen.channels])
+    _family(lines, ACTORS, list(_uses(seen)))
+    _family(lines, GROUPS, groups)
+    _family(lines, LEGS, list(_legs(seen)))
+    _family(lines, REFUSALS, list(_refusals(seen)))
+    _family(lines, ACCOUNTS, accounts)
+    _family(lines, LANES, list(_lanes(seen)))
+    _family(lines, STREAMS, list(_channels(seen)))
     for histogram in GROUP_HISTOGRAMS:
         reports = [(labels, each.row.status.histograms) for labels, each in groups if each.row.status is not None]
-        yield from _histogram(histogram, reports)
+        _histogram(lines, histogram, reports)
     for histogram in ACCOUNT_HISTOGRAMS:
         told = [(labels, row.status.histograms) for labels, row in accounts if row.status is not None]
-        yield from _histogram(histogram, told)
+        _histogram(lines, histogram, told)
+    return lines
 
 
-def _family(table: tuple[Metric[R], ...], sources: Sequence[Labelled[R]]) -> Iterator[str]:
+def _family(lines: list[str], table: tuple[Metric[R], ...], sources: Sequence[Labelled[R]]) -> None:
     """Write rows that share their sources: their labels are written once."""
     if not table:
         return
     labelled = [(_braced(table[0].labels, values), source) for values, source in sources]
     for metric in table:
-        yield from _head(metric)
+        lines += _head(metric)
         name, read = metric.name, metric.read
-        for labels, source in labelled:
-            number = read(source)
-            if number is not None:
-                yield f"{name}{labels} {_text(number)}"
+        lines += [
+            f"{name}{labels} {_text(number)}" for labels, source in labelled if (number := read(source)) is not None
+        ]
 
 
 def _head(metric: Metric[R] | HistogramMetric) -> tuple[str, str]:
     return f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.type}"
 
 
-def _histogram(metric: HistogramMetric, reports: Iterable[Labelled[Mapping[str, Histogram]]]) -> Iterator[str]:
-    yield from _head(metric)
+def _histogram(lines: list[str], metric: HistogramMetric, reports: Iterable[Labelled[Mapping[str, Histogram]]]) -> None:
+    lines += _head(metric)
     for values, histograms in reports:
         histogram = histograms.get(metric.key)
         if histogram is None:
             continue
         heads = _histogram_heads(metric.name, metric.labels, values, histogram.bounds)
         counts = [*accumulate(histogram.counts)]
-        yield from map(_JOIN, heads, (*counts, counts[-1], histogram.total))
+        lines += map(_JOIN, heads, (*counts, counts[-1], histogram.total))
 
 
 @lru_cache(maxsize=_HEADS_KEPT)
@@ -132,7 +134,8 @@ def _pairs(names: tuple[str, ...], values: tuple[str, ...]) -> str:
 
 def _text(number: float | Decimal) -> str:
     """Write a number as Prometheus reads it."""
-    return "+Inf" if number == inf else repr(float(number))
+    value = float(number)  # first: a Decimal takes long to compare with a float
+    return "+Inf" if value == inf else repr(value)
 
 
 def _uses(seen: Overview) -> Iterator[Labelled[ActorUse]]:

@@ -1,4 +1,4 @@
-"""Connections that ask for nothing: closed after a while, and at once when there are many.
+"""Connections that ask for nothing: closed after a while, with their answer in a crowd, and at once when it grows on.
 
 The HTTP library bounds the time between two requests, not that before the first one, and a process has only so many
 open files: what holds them here is missing to the journal and the actors' links.
@@ -14,6 +14,9 @@ _SWEEP_EVERY_S = 5.0
 """How often it is looked: as fast as anybody could open connections that matter."""
 _IDLE_S = 40.0
 """Longest life of a connection without a request: more than the library's own bound between two of them."""
+_CROWDED = 128
+"""Connections from which on each is closed with its answer, which says so: hundreds of bots that report every few
+seconds then hold none in between, and none of them writes into one that is being closed."""
 _MANY = 256
 """Connections from which on idle ones are closed at once: ten times what twenty dashboards and a Prometheus need."""
 
@@ -29,18 +32,23 @@ class IdleConnections:
         """Know of none."""
         self._busy: set[object] = set()
         self._idle_since: dict[object, float] = {}
+        self._server: web.Server | None = None
 
     @web.middleware
     async def note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Serve as a middleware: a connection is busy while its request is answered."""
         self._busy.add(request.protocol)
         try:
-            return await handler(request)
+            answer = await handler(request)
         finally:
             self._busy.discard(request.protocol)
+        if self._server is not None and len(self._server.connections) > _CROWDED and not answer.prepared:
+            answer.force_close()
+        return answer
 
     async def keep_few(self, server: web.Server) -> None:
         """Sweep until cancelled."""
+        self._server = server
         while True:
             await asyncio.sleep(_SWEEP_EVERY_S)
             self.sweep(server, asyncio.get_running_loop().time())

@@ -96,6 +96,8 @@ FLEET = Board(
                         Query("hedge_group_outcome", "outcome"),
                         Query("hedge_group_data_age_seconds", "age, s"),
                         Query("sum by (group) (hedge_leg_realized_usd)", "realised, USD"),
+                        Query("hedge_group_unrealized_usd", "unrealised, USD"),
+                        Query("hedge_group_funding_usd", "funding, USD"),
                     ),
                     width=24,
                     height=9,

@@ -149,6 +149,30 @@ GROUP = Board(
                     "currencyUSD",
                 ),
                 Chart(
+                    "Unrealised",
+                    "Profit of what is held, as the venue states it; it begins anew with each position.",
+                    (
+                        Query(f"hedge_group_unrealized_usd{_G}", "{{group}}"),
+                        Query(f"hedge_leg_unrealized_usd{_G}", "{{group}} {{leg}}"),
+                    ),
+                    "currencyUSD",
+                ),
+                Chart(
+                    "Funding",
+                    "Received on what is held, negative = paid; it begins anew with each position.",
+                    (
+                        Query(f"hedge_group_funding_usd{_G}", "{{group}}"),
+                        Query(f"hedge_leg_funding_usd{_G}", "{{group}} {{leg}}"),
+                    ),
+                    "currencyUSD",
+                ),
+                Chart(
+                    "Equity",
+                    "Of all accounts of the group.",
+                    (Query(f"hedge_group_equity_usd{_G}", "{{group}}"),),
+                    "currencyUSD",
+                ),
+                Chart(
                     "Value and dust",
                     "Position at the mark price; what is too small to close.",
                     (

@@ -9,6 +9,7 @@ Technical Document, 1996), weighted by elapsed time because looks do not come at
 """
 
 from decimal import Decimal
+from functools import lru_cache
 
 _TWO = Decimal(2)
 
@@ -20,7 +21,7 @@ def reservation_price(mid: Decimal, inventory: Decimal, gamma: Decimal, variance
 
 def optimal_spread(gamma: Decimal, k: Decimal, variance: Decimal, left_s: Decimal) -> Decimal:
     """Return the distance between ask and bid: gamma sigma^2 (T - t) + (2 / gamma) ln(1 + gamma / k)."""
-    return gamma * variance * left_s + _TWO / gamma * (1 + gamma / k).ln()
+    return gamma * variance * left_s + _fill_term(gamma, k)
 
 
 def next_variance(variance: Decimal | None, change: Decimal, elapsed_s: Decimal, half_life_s: Decimal) -> Decimal:
@@ -28,5 +29,17 @@ def next_variance(variance: Decimal | None, change: Decimal, elapsed_s: Decimal,
     seen = change * change / elapsed_s
     if variance is None:
         return seen
-    weight = 1 - (-(_TWO.ln()) * elapsed_s / half_life_s).exp()
-    return variance + weight * (seen - variance)
+    return variance + _weight(elapsed_s, half_life_s) * (seen - variance)
+
+
+# Logarithms and powers of exact numbers cost a hundred times what a product costs, and their arguments hardly change.
+
+
+@lru_cache(maxsize=64)
+def _fill_term(gamma: Decimal, k: Decimal) -> Decimal:
+    return _TWO / gamma * (1 + gamma / k).ln()
+
+
+@lru_cache(maxsize=1024)
+def _weight(elapsed_s: Decimal, half_life_s: Decimal) -> Decimal:
+    return 1 - (-(_TWO.ln()) * elapsed_s / half_life_s).exp()

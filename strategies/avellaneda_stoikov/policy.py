@@ -8,7 +8,7 @@ from pydantic import Field
 from strategies.avellaneda_stoikov.formulas import next_variance, optimal_spread, reservation_price
 from strategies.avellaneda_stoikov.params import AvellanedaStoikovParams
 from strategies.desk.policy import Plan
-from strategies.desk.quoting import MAIN, ending_wake, over
+from strategies.desk.quoting import MAIN, Unchanged, ending_wake, holding, over
 from strategies.desk.state import DeskState
 from strategies.desk.turn import Turn
 from strategies.domain.ids import LegName, Timestamp
@@ -46,6 +46,7 @@ class AvellanedaStoikov:
     def __init__(self, params: AvellanedaStoikovParams) -> None:
         """Take the numbers."""
         self._params = params
+        self._made: Unchanged[tuple[tuple[Wanted, ...], str]] = Unchanged()
 
     def begin(self, turn: Turn[MakerMemory]) -> MakerMemory | str:
         """See `Policy.begin`."""
@@ -73,9 +74,25 @@ class AvellanedaStoikov:
             return Plan(look_s=look_s, wake_at=wake_at, words="a look")
         if memory.variance is None or memory.changes < params.warm_up_looks:
             return Plan({MAIN: ()}, look_s=look_s, wake_at=wake_at, words="learns the volatility")
-        wanted = tuple(self._quotes(turn, memory.variance, quote, instrument))
-        words = ", ".join(f"{each.side} at {each.price}" for each in wanted) or "nothing to quote"
+        variance = memory.variance
+        about = (
+            quote,
+            instrument,
+            variance,
+            memory.quantity,
+            memory.recovering,
+            turn.may_open,
+            *holding(turn.leg(MAIN)),
+        )
+        wanted, words = self._made.get(about, lambda: self._wanted(turn, variance, quote, instrument))
         return Plan({MAIN: wanted}, look_s=look_s, wake_at=wake_at, words=words)
+
+    def _wanted(
+        self, turn: Turn[MakerMemory], variance: Decimal, quote: Quote, instrument: Instrument
+    ) -> tuple[tuple[Wanted, ...], str]:
+        """Return the quotes, and the same in words."""
+        wanted = tuple(self._quotes(turn, variance, quote, instrument))
+        return wanted, ", ".join(f"{each.side} at {each.price}" for each in wanted) or "nothing to quote"
 
     def _learn(self, turn: Turn[MakerMemory], mid: Decimal, at: Timestamp) -> None:
         """Fold one more look into the volatility: once, whatever else happens before the next."""

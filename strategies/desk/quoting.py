@@ -1,12 +1,15 @@
 """What strategies that rest orders on one account have in common: when they leave, and which orders only reduce."""
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from operator import is_
+from typing import Any, Generic, TypeVar
 
 from pydantic import Field
 
 from strategies.desk.params import DeskParams
 from strategies.desk.policy import Leave
+from strategies.desk.state import DeskLeg
 from strategies.desk.turn import Turn
 from strategies.domain.ids import LegName, Timestamp
 from strategies.domain.money import ZERO
@@ -14,6 +17,7 @@ from strategies.unwind import milliseconds
 
 MAIN = LegName("main")
 """The one leg."""
+T = TypeVar("T")
 
 
 class QuotingParams(DeskParams):
@@ -53,3 +57,31 @@ def ends_at(params: QuotingParams, began_at: Timestamp) -> Timestamp:
 def ending_wake(params: QuotingParams, began_at: Timestamp) -> Timestamp | None:
     """Return when to wake for the end; None = no end is planned."""
     return ends_at(params, began_at) if params.run_s > ZERO else None
+
+
+class Unchanged(Generic[T]):
+    """The last result of a pure function, given again for as long as it is asked about the very same objects.
+
+    Most looks change nothing, and what is wanted is the same as before. By identity and not by equality: equal numbers
+    may be written differently, and the journal's bytes with them.
+    """
+
+    __slots__ = ("_about", "_made")
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._about: tuple[object, ...] | None = None
+        self._made: T | None = None
+
+    def get(self, about: tuple[object, ...], make: Callable[[], T]) -> T:
+        """Return what `make` returned when it was last asked about these objects, or ask it."""
+        before = self._about
+        if self._made is None or before is None or not all(map(is_, before, about)):
+            self._made = make()
+            self._about = about
+        return self._made
+
+
+def holding(leg: DeskLeg) -> tuple[object, ...]:
+    """Return everything that `leg.quantity` follows from."""
+    return leg.ledger, leg.offset, leg.owed, leg.base

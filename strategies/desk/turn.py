@@ -120,16 +120,16 @@ class Turn(Generic[M]):
     @property
     def may_open(self) -> bool:
         """Say whether something new may be begun: not while somebody else trades on an account of ours."""
-        return self.told_to_run and not self.frozen_legs()
+        return self.told_to_run and not self._any_frozen()
 
     @property
     def may_grow(self) -> bool:
         """Say whether an order may make a leg bigger."""
-        return self.state.operator_state in (OperatorState.RUN, OperatorState.PAUSE) and not self.frozen_legs()
+        return self.state.operator_state in (OperatorState.RUN, OperatorState.PAUSE) and not self._any_frozen()
 
-    def frozen_legs(self) -> tuple[LegName, ...]:
-        """Return the legs whose accounts let nothing out but what reduces."""
-        return tuple(name for name, leg in self.state.legs.items() if leg.mode is AccountMode.FROZEN)
+    def _any_frozen(self) -> bool:
+        """Say whether the account of some leg lets nothing out but what reduces."""
+        return any(leg.mode is AccountMode.FROZEN for leg in self.state.legs.values())
 
     def instrument(self, name: LegName) -> Instrument | None:
         """Return the leg's instrument, once seen."""

@@ -51,6 +51,7 @@ def _leg_view(leg: DeskLeg, target: Any) -> LegView:
         reported=None if leg.reported is None else leg.reported.quantity,
         reported_at=leg.reported_at,
         in_flight=(*(order.order_id for order in leg.working), *leg.orphans),
+        opening=(*(order.order_id for order in leg.working if not order.reduce_only), *leg.orphans),
         unknown=tuple(order.order_id for order in leg.working if order.unknown),
         dust_usd=abs(leg.dust) * (leg.price or ZERO),
         realized=leg.ledger.realized,
@@ -66,11 +67,11 @@ def _next(setting: Setting, state: DeskState[Any]) -> str:
     if state.phase is Phase.EXITING and state.way_out is not None:
         spec = GroupSpec(group=setting.group, instrument_id=setting.instrument_id, legs=setting.accounts)
         return Flatten(spec, FlattenParams()).view(state.way_out).next
-    idle = f"start cycle {state.cycle + 1} at {_clock(state.start_due_at)}"
-    if state.operator_state is not OperatorState.RUN:
-        idle = f"RUN by the operator (now {state.operator_state})"
+    if state.phase is Phase.IDLE:
+        if state.operator_state is not OperatorState.RUN:
+            return f"RUN by the operator (now {state.operator_state})"
+        return f"start cycle {state.cycle + 1} at {_clock(state.start_due_at)}"
     words = {
-        Phase.IDLE: idle,
         Phase.PREPARING: "look at all legs, then begin",
         Phase.ENDED: "nothing" if state.outcome is Outcome.FINISHED else "a person looks, then RUN",
     }

@@ -22,11 +22,16 @@ class Value(BaseModel):
         changes = update or {}
         given = self.__pydantic_fields_set__
         copied = object.__new__(type(self))
-        object.__setattr__(copied, "__dict__", {**self.__dict__, **changes})
+        _set_dict(copied, {**self.__dict__, **changes})
         # Shared where it stays the same: nobody changes it in place.
-        object.__setattr__(
-            copied, "__pydantic_fields_set__", given if given.issuperset(changes) else given | changes.keys()
-        )
-        object.__setattr__(copied, "__pydantic_extra__", None)
-        object.__setattr__(copied, "__pydantic_private__", None)
+        _set_given(copied, given if given.issuperset(changes) else given | changes.keys())
+        _set_extra(copied, None)
+        _set_private(copied, None)
         return copied
+
+
+# What pydantic keeps an instance in, set past the check that keeps a frozen value from being changed.
+_set_dict = vars(BaseModel)["__dict__"].__set__
+_set_given = vars(BaseModel)["__pydantic_fields_set__"].__set__
+_set_extra = vars(BaseModel)["__pydantic_extra__"].__set__
+_set_private = vars(BaseModel)["__pydantic_private__"].__set__

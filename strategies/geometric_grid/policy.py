@@ -13,7 +13,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pydantic import Field
 
 from strategies.desk.policy import Leave, Plan
-from strategies.desk.quoting import MAIN, ending_wake, over
+from strategies.desk.quoting import MAIN, Unchanged, ending_wake, holding, over
 from strategies.desk.state import DeskState
 from strategies.desk.turn import Turn
 from strategies.domain.ids import LegName, Timestamp
@@ -54,6 +54,7 @@ class GeometricGrid:
     def __init__(self, params: GeometricGridParams) -> None:
         """Take the numbers."""
         self._params = params
+        self._orders: Unchanged[tuple[tuple[Wanted, ...], str]] = Unchanged()
 
     def begin(self, turn: Turn[GridMemory]) -> GridMemory | str:
         """See `Policy.begin`: lay the levels, and anchor the grid at the one nearest to the price."""
@@ -85,9 +86,17 @@ class GeometricGrid:
         wake_at = ending_wake(self._params, memory.began_at)
         if turn.quote(MAIN) is None or instrument is None:
             return Plan(wake_at=wake_at, words="a look")
-        wanted = (*self._buys(turn, instrument), *self._sells(turn, instrument))
-        words = f"fills at {', '.join(f'{each.side} {each.price}' for each in wanted[:2])}" if wanted else "the price"
+        about = (memory, instrument, turn.may_open, *holding(turn.leg(MAIN)))
+        wanted, words = self._orders.get(about, lambda: self._wanted(turn, instrument))
         return Plan({MAIN: wanted}, wake_at=wake_at, words=words)
+
+    def _wanted(self, turn: Turn[GridMemory], instrument: Instrument) -> tuple[tuple[Wanted, ...], str]:
+        """Return the orders of the grid, and the next of them in words."""
+        wanted = (*self._buys(turn, instrument), *self._sells(turn, instrument))
+        return (
+            wanted,
+            f"fills at {', '.join(f'{each.side} {each.price}' for each in wanted[:2])}" if wanted else "the price",
+        )
 
     def _outgrown(self, turn: Turn[GridMemory]) -> Leave | None:
         beyond, quote = self._params.recentre_beyond, turn.quote(MAIN)

@@ -318,12 +318,9 @@ def _filled(turn: Turn, name: LegName, fill: Fill) -> None:
     )
     if ours:
         outside = turn.state.phase not in IN_CYCLE and turn.state.phase is not Phase.EXITING
-        turn.put(
-            name,
-            own=leg.own + signed - told.owed,
-            stray=leg.stray + signed if outside else leg.stray,
-            reducing_fill=_reduces(order),
-        )
+        turn.put(name, stray=leg.stray + signed if outside else leg.stray, reducing_fill=_reduces(order))
+    if ours and _is_this_machines(fill.order_id):
+        turn.put(name, own=leg.own + signed - told.owed)
     else:
         turn.put(name, forced=fill.cause)
 
@@ -361,6 +358,15 @@ def _told_changes(leg: LegState, fill: Fill, told: _Told, order: LiveOrder | Non
 
 def _is_ours(turn: Turn, order_id: OrderId | None) -> bool:
     return order_id is not None and order_id.startswith(f"{turn.setting.group}:")
+
+
+def _is_this_machines(order_id: OrderId | None) -> bool:
+    """Say whether an order of the group is this machine's: a way out signs with the group's name, too.
+
+    What it closed has vanished, like what a stranger closed: otherwise the group would hold empty legs for hedged.
+    """
+    parts = [] if order_id is None else order_id.rsplit(":", _ID_PARTS - 1)
+    return len(parts) == _ID_PARTS and parts[3] in set(Purpose)
 
 
 def _reduces(order: LiveOrder | None) -> bool:

@@ -18,7 +18,7 @@ from strategies.liquidation_hedge.view import LegViews, view
 from strategies.machine import GroupSpec, GroupView, Step
 from strategies.risk import Limits
 
-CODE_VERSION = "liquidation_hedge/2"
+CODE_VERSION = "liquidation_hedge/3"
 """Raised whenever the same events would decide otherwise."""
 
 

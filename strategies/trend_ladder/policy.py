@@ -6,7 +6,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from strategies.desk.policy import Leave, Plan
-from strategies.desk.quoting import MAIN, ending_wake, over
+from strategies.desk.quoting import MAIN, Unchanged, ending_wake, holding, over
 from strategies.desk.state import DeskState
 from strategies.desk.turn import Executed, Turn
 from strategies.domain.ids import LegName, Timestamp
@@ -63,6 +63,7 @@ class TrendLadder:
     def __init__(self, params: TrendLadderParams) -> None:
         """Take the numbers."""
         self._params = params
+        self._exits_made: Unchanged[tuple[Wanted, ...]] = Unchanged()
 
     def begin(self, turn: Turn[LadderMemory]) -> LadderMemory | str:
         """See `Policy.begin`."""
@@ -87,8 +88,10 @@ class TrendLadder:
             return Plan(wake_at=ending_wake(self._params, turn.memory.began_at), words="a look")
         self._end_entry(turn, instrument)
         self._begin_entry(turn, quote, instrument)
-        wanted = (*self._entry(turn, quote, instrument), *self._exits(turn, instrument))
         memory = turn.memory
+        about = (memory.rungs, memory.entering, instrument, *holding(turn.leg(MAIN)))
+        exits = self._exits_made.get(about, lambda: tuple(self._exits(turn, instrument)))
+        wanted = (*self._entry(turn, quote, instrument), *exits)
         busy = memory.entering is not None
         look_s = self._params.entry.requote_interval_s if busy else None
         open_rungs = [rung for rung in memory.rungs if rung.open > ZERO]

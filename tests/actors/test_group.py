@@ -123,6 +123,18 @@ async def test_a_group_reaches_its_goal_with_one_order_a_lot(bench):
     assert any("buys" in line or "buy 1" in line for line in status.recent)
 
 
+async def test_a_successor_shows_the_last_steps_of_the_life_before(bench):
+    """Who looks after a restart reads what led there, not only that it was restarted."""
+    account = await bench.accounts.start()
+    group = await bench.start(account)
+    await until(lambda: finished(group), "the goal")
+    before = (await group.status()).recent
+    await bench.kill(group)
+    after = (await (await bench.start(account)).status()).recent
+    assert "restarted" in after[-1]
+    assert after[: len(before)] == before
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_lost_calls_and_lost_answers_double_nothing(bench, seed):
     """A third of all calls and a third of all answers between group and account are lost: still one order a lot."""

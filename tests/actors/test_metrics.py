@@ -208,6 +208,34 @@ def test_a_leg_shows_how_far_it_is_from_its_target_and_from_its_end():
     assert shown['hedge_group_net_stated_base{group="g"}'] == 1.25
 
 
+def test_profit_and_funding_of_a_group_are_those_of_all_its_legs_or_of_none():
+    """Each leg by its own venue's word; a sum only where every account has said its part: no answer is not zero."""
+    views = {"long": LegView(account=A, target=1, believed=1, reported=1)}
+    views["short"] = views["long"].model_copy(update={"account": B})
+    status = group_status(G, 2)
+    status = status.model_copy(update={"view": status.view.model_copy(update={"legs": views})})
+
+    def shown(**of_b) -> dict[str, float]:
+        said = {A: {"unrealized": "-2.5", "funding": "0.5", "equity": "1000"}, B: of_b}
+        accounts = {
+            name: AccountRow(
+                actor=actor(ActorKind.ACCOUNT, name), venue="lighter", status=account_status(name, 2, **amounts)
+            )
+            for name, amounts in said.items()
+        }
+        return page(scene(groups={G: group_row(status=status)}, accounts=accounts))
+
+    whole = shown(unrealized="4", funding="-0.75", equity="500")
+    assert whole['hedge_leg_unrealized_usd{group="g",leg="long",account="a"}'] == -2.5
+    assert whole['hedge_leg_funding_usd{group="g",leg="short",account="b"}'] == -0.75
+    sums = {name: whole[f'hedge_group_{name}_usd{{group="g"}}'] for name in ("unrealized", "funding", "equity")}
+    assert sums == {"unrealized": 1.5, "funding": -0.25, "equity": 1500}
+    part = shown(unrealized="4", equity="500")
+    assert part['hedge_group_unrealized_usd{group="g"}'] == 1.5
+    assert 'hedge_group_funding_usd{group="g"}' not in part
+    assert 'hedge_leg_funding_usd{group="g",leg="short",account="b"}' not in part
+
+
 @pytest.mark.parametrize(
     ("equity", "need", "ratio"),
     [("100", "80", 0.8), ("0", "5", float("inf")), ("-3", "5", float("inf")), ("0", "0", 0)],

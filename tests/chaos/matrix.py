@@ -29,11 +29,14 @@ _END_BOUND_S = 600.0
 """Longest wait for the groups' remaining cycles."""
 _SPARE_CYCLES = 3
 """Cycles beyond one a cell: a moment that was missed comes again in the next."""
+_PASSES = 4
+"""How often what was missed in one pass (its cycles had gone by while something recovered) is tried in another."""
 _HEAD = """# Kill matrix
 
 The demo (`conf/paper.toml`, both groups, both venues as wire simulators, real Ray) with quick cycles. In each cell one
 signal hits one process at one journaled step of a cycle; the run then goes on until every group has finished, and the
-exchanges' own history judges. Written by `make kill-matrix`; measured on {machine}.
+exchanges' own history judges. {struck} of {wanted} cells were struck. Written by `make kill-matrix`; measured on
+{machine}.
 
 *Recovery*: from the signal until the account is armed again, or the group's next incarnation has decided; for what
 carries everything (supervisor, raylet, GCS), until the last of six accounts and two groups is back; for the simulator,
@@ -166,13 +169,15 @@ def batches(cells: Sequence[Cell]) -> list[list[Cell]]:
 
 
 def _machine() -> str:
-    cores = f"{os.cpu_count()} cores under a load of {os.getloadavg()[2]:.0f} (mean of a quarter of an hour)"
+    cores = f"{os.cpu_count()} cores under a load of {os.getloadavg()[2]:.0f} (mean of the last quarter of an hour)"
     return f"{cores}, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
-def write(figures: Figures, out: Path | None, kept: Path | None) -> None:
+def write(figures: Figures, wanted: Sequence[Cell], out: Path | None, kept: Path | None) -> None:
     """Print the tables, and write them where they are wanted."""
-    text = f"{_HEAD.format(machine=_machine())}\n{table(figures.rows, figures.clean)}\n\n## Where\n\n"
+    struck = len({each.cell for each in figures.rows} & set(wanted))
+    text = _HEAD.format(machine=_machine(), struck=struck, wanted=len(wanted))
+    text += f"\n{table(figures.rows, figures.clean)}\n\n## Where\n\n"
     text += "How often each step was struck; `!` marks a cell that shows something that must not be.\n\n"
     text += coverage(figures.rows) + "\n"
     if any(map(bad, figures.rows)):
@@ -195,6 +200,19 @@ def _earlier(kept: Path | None) -> Figures:
     return Figures([row(each) for each in plain["rows"]], [tuple(pair) for pair in plain["clean"]], plain["trouble"])
 
 
+def _play(batch: Sequence[Cell], figures: Figures) -> None:
+    """Strike the cells of one deployment, and add what was found."""
+    folder = Path(tempfile.mkdtemp(prefix="kill-matrix-"))
+    found = asyncio.run(run(batch, folder))
+    if found.trouble or any(map(bad, found.rows)):
+        print(f"Kept to be looked at: {folder}")  # noqa: T201
+    else:
+        shutil.rmtree(folder)
+    figures.rows += found.rows
+    figures.clean += found.clean
+    figures.trouble += found.trouble
+
+
 def main() -> int:
     """Run what the command line names; exit 0 when every cell was recovered from and nothing else was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -205,20 +223,16 @@ def main() -> int:
     parser.add_argument("--limit", type=int, help="at most so many cells")
     options = parser.parse_args()
     figures = _earlier(options.more)
-    known = {each.cell for each in figures.rows}
-    cells = [cell for cell in chosen(options.cells) if cell not in known]
-    random.Random(options.seed).shuffle(cells)
-    for batch in batches(cells[: options.limit]):
-        folder = Path(tempfile.mkdtemp(prefix="kill-matrix-"))
-        found = asyncio.run(run(batch, folder))
-        if found.trouble or any(map(bad, found.rows)):
-            print(f"Kept to be looked at: {folder}")  # noqa: T201
-        else:
-            shutil.rmtree(folder)
-        figures.rows += found.rows
-        figures.clean += found.clean
-        figures.trouble += found.trouble
-        write(figures, options.out, options.more)
+    wanted = chosen(options.cells)
+    for number in range(_PASSES):
+        known = {each.cell for each in figures.rows}
+        cells = [cell for cell in wanted if cell not in known]
+        random.Random(options.seed + number).shuffle(cells)
+        for batch in batches(cells[: options.limit]):
+            _play(batch, figures)
+            write(figures, wanted, options.out, options.more)
+        if options.limit is not None:
+            break
     return 1 if figures.trouble or any(map(bad, figures.rows)) else 0
 
 

@@ -41,13 +41,23 @@ class Judged:
     forced: int = 0
     """Executions that the venues forced: liquidations and deleverages."""
     cycles: dict[str, set[int]] = field(default_factory=dict)
+    filled: set[str] = field(default_factory=set)
+    """Accounts that have traded."""
 
 
 class Deployment:
     """One `python supervisor.py` in a folder of its own."""
 
-    def __init__(self, folder: Path, *settings: str, base: str = "paper.toml") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *settings: str,
+        base: str = "paper.toml",
+        lighter: dict[int, str] = LIGHTER,
+        backpack: tuple[str, ...] = BACKPACK,
+    ) -> None:
         self.folder = folder
+        self.lighter, self.backpack = lighter, backpack
         self.state = folder / "state"
         self.file = folder / "groups.toml"
         text = (ROOT / "conf" / base).read_text(encoding="utf-8")
@@ -137,9 +147,10 @@ class Deployment:
             judged = Judged()
             for venue, exchange in simulation.venues.items():
                 for account in exchange.accounts():
-                    name = LIGHTER[int(account)] if venue == "lighter" else account
+                    name = self.lighter[int(account)] if venue == "lighter" else account
                     rows = _judge_account(name, exchange, account, books[name])
                     judged.orders[name] = len(rows)
+                    judged.filled |= {name for row in rows if row.filled}
                     judged.forced += sum(trade.cause is not FillCause.ORDER for trade in exchange.trades(account))
             for book in books.values():
                 for order_id in book.state.orders:
@@ -152,8 +163,8 @@ class Deployment:
         """Open what the venues remember of a deployment that has ended."""
         config = SimulationConfig(
             seed=7,
-            lighter_accounts=tuple(LIGHTER),
-            backpack_accounts=BACKPACK,
+            lighter_accounts=tuple(self.lighter),
+            backpack_accounts=self.backpack,
             keys_dir=self.state / "keys",
             state_file=self.state / "venues",
             collateral=Decimal(10000),
@@ -169,7 +180,7 @@ class Deployment:
         """Fold the accounts' journals of a deployment that has ended."""
         books = {}
         store = open_store(f"sqlite:{self.state}/journal")
-        for name in (*LIGHTER.values(), *BACKPACK):
+        for name in (*self.lighter.values(), *self.backpack):
             stream = f"account/{name}"
             epoch, _ = await store.owner(stream)
             journal = await store.open(stream, epoch)
@@ -189,6 +200,8 @@ class Deployment:
 def _judge_account(name: str, exchange: Any, account: str, book: Book) -> list[OrderRow]:
     held = [row for row in exchange.positions(account) if row.quantity != 0]
     assert held == [], f"{name} is not flat: {held}"
+    resting = exchange.orders(account, active=True)
+    assert resting == [], f"{name} left orders: {resting}"
     wanted = {record.client_order_id: record.request for record in book.state.orders.values()}
     ours = [row for row in exchange.orders(account, active=None) if row.cause.value == "ORDER"]
     ids = [row.client_order_id for row in ours]

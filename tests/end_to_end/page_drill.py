@@ -47,6 +47,7 @@ async def test_the_demo_seen_and_steered_from_a_browser(tmp_path):
                 await _shoot(other, "cycle-light", SIZES["page"], "light")
             await _prunes(shown, url, deployment)
             await _flattens(shown, deployment)
+            await _restarts(shown, deployment)
             await _foreign_trade_is_danger(browser, url, shown, deployment)
             await _is_lost_and_found(shown, deployment)
     finally:
@@ -94,6 +95,24 @@ async def _flattens(shown, deployment: Deployment) -> None:
     await expect(shown.page.locator("#group-triad-1 .badge")).to_have_text("FLAT", timeout=60_000)
     assert await _held(deployment, "bp-1", "1", "2") == 0, "the exchange says so"
     assert await _held(deployment, "bp-2", "3", "4") > 0, "the other group keeps its positions"
+
+
+async def _restarts(shown, deployment: Deployment) -> None:
+    """Another process decides for the group, which holds what it held."""
+
+    async def row():
+        return (await deployment.status())["groups"]["triad-2"]["actor"]
+
+    before = (await row())["epoch"]
+    await shown.press("triad-2", "restart")
+    await shown.says("#toast", "triad-2: its process makes room for a successor")
+
+    async def again() -> bool:
+        now = await row()
+        return now["epoch"] > before and now["liveness"] == "ALIVE"
+
+    await deployment.until(again, "the successor")
+    assert await _held(deployment, "bp-2", "3", "4") > 0, "a restart closes nothing"
 
 
 async def _foreign_trade_is_danger(browser, url: str, shown, deployment: Deployment) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 
-from strategies.domain.ids import VenueSymbol
+from strategies.domain.ids import Timestamp, VenueSymbol
 from strategies.domain.money import ZERO, ceil_to, floor_to
 from strategies.domain.order import Side
 from venues.simulator.model import BookLevel, BookView, CrowdRules, MarketRules, OrderRow
@@ -122,7 +122,7 @@ class BookKeeper:
         rules = self._markets[slot.symbol]
         slot.quotes += 1
         draw = Random(f"{self._seed}:{slot.symbol}:{slot.quotes}")  # noqa: S311 - a market, not a secret
-        half = max(ceil_to(slot.mark * self._crowd.half_spread, rules.tick), rules.tick)
+        half = self._half_spread(slot)
         step = max(floor_to(slot.mark * self._crowd.step, rules.tick), rules.tick)
         base = self._crowd.level_notional / slot.mark * slot.depth_factor
         bids: list[CrowdLevel] = []
@@ -135,6 +135,31 @@ class BookKeeper:
                     slot.nonce += 1
                     levels.append(CrowdLevel(price, max(floor_to(base * factor, rules.lot), rules.lot), slot.nonce))
         return bids, asks
+
+    def pass_quote(self, slot: MarketSlot, at: Timestamp) -> None:
+        """Count a quote without making its levels."""
+        slot.quotes += 1
+        slot.nonce += 2 * self._crowd.levels
+        slot.quoted_at = at
+
+    def take_back_quote(self, slot: MarketSlot) -> None:
+        """Count one quote less: it is made now."""
+        slot.quotes -= 1
+        slot.nonce -= 2 * self._crowd.levels
+
+    def unmade_touch(self, slot: MarketSlot) -> tuple[Decimal, Decimal]:
+        """Return the best bid and ask of a book whose crowd has quoted and whose levels are not made yet."""
+        half = self._half_spread(slot)
+        bid, ask = slot.mark - half, slot.mark + half
+        if slot.bids.resting:
+            bid = max(bid, self._state.orders[slot.bids.resting[0]].price or bid)
+        if slot.asks.resting:
+            ask = min(ask, self._state.orders[slot.asks.resting[0]].price or ask)
+        return bid, ask
+
+    def _half_spread(self, slot: MarketSlot) -> Decimal:
+        tick = self._markets[slot.symbol].tick
+        return max(ceil_to(slot.mark * self._crowd.half_spread, tick), tick)
 
     def view(self, slot: MarketSlot, depth: int) -> BookView:
         """Return the best levels of both sides, accounts and crowd together."""

@@ -12,6 +12,7 @@ from random import Random
 
 from strategies.domain.ids import Timestamp, VenueSymbol
 from strategies.domain.money import ZERO
+from strategies.domain.order import Side
 from strategies.domain.position import FillCause
 from venues.simulator import ledger
 from venues.simulator.admission import Admission
@@ -69,6 +70,7 @@ class Exchange(ExchangeView):
         """
         super().__init__(rules, markets, seed=seed, crowd=crowd, market_speed=market_speed, state=state)
         self._events: list[ExchangeEvent] = []
+        self._gliding: set[VenueSymbol] = set()
         self._settlement = Settlement(self.markets, self.state, self._books, self._margins, self._events.append)
         self._matching = Matching(
             rules, self.markets, self.state, self._books, self._margins, self._settlement, self._events.append
@@ -238,10 +240,39 @@ class Exchange(ExchangeView):
             return
         now = self._tick(at)
         slot.mark = moved
+        self._gliding.discard(symbol)
         self._matching.requote(slot, now)
         # A price that jumps passes the stop before it gets to where the venue liquidates.
         self._fire_triggers(symbol, now)
         self._liquidator.review_all(now)
+
+    def glide(self, symbol: VenueSymbol, mark: Decimal, at: Timestamp) -> None:
+        """Move the mark to where it fills, triggers and liquidates nobody; the caller knows that it does not.
+
+        The crowd quotes unseen: its levels are made by `land`, which must come before anything but `touch`, margins
+        and positions is asked for. Glides and a landing come to what as many calls of `set_price` come to.
+        """
+        slot = self.state.markets[symbol]
+        if mark != slot.mark:
+            self._books.pass_quote(slot, self._tick(at))
+            slot.mark = mark
+            self._gliding.add(symbol)
+
+    def land(self, symbol: VenueSymbol) -> None:
+        """Make the levels that the crowd has quoted last, if it has quoted unseen."""
+        if symbol in self._gliding:
+            self._gliding.remove(symbol)
+            slot = self.state.markets[symbol]
+            self._books.take_back_quote(slot)
+            self._matching.requote(slot, slot.quoted_at)
+
+    def touch(self, symbol: VenueSymbol) -> tuple[Decimal | None, Decimal | None]:
+        """Return the best bid and the best ask, USD; None = nobody offers."""
+        slot = self.state.markets[symbol]
+        if symbol in self._gliding:
+            return self._books.unmade_touch(slot)
+        bid, ask = self._books.best(slot, Side.SELL), self._books.best(slot, Side.BUY)
+        return (None if bid is None else bid.price), (None if ask is None else ask.price)
 
     def rounded(self, symbol: VenueSymbol, mark: Decimal) -> Decimal:
         """Return a price on the market's tick grid, at least one tick."""

@@ -55,18 +55,25 @@ class MarginBook:
 
     def equity(self, account: AccountState) -> Decimal:
         """Return collateral plus unrealised profit at mark, USD."""
-        marks = self._state.markets
-        return account.collateral + sum(
-            (held.unrealized(marks[symbol].mark) for symbol, held in account.held.items() if held.quantity), start=ZERO
-        )
+        unrealized = ZERO
+        for symbol, held in account.held.items():
+            if held.quantity:
+                unrealized += held.unrealized(self._state.markets[symbol].mark)
+        return account.collateral + unrealized
 
     def maintenance(self, account: AccountState) -> Decimal:
         """Return the equity below which liquidation starts, USD."""
-        return self._per_notional(account, {s: m.maintenance_margin for s, m in self._markets.items()})
+        needed = ZERO
+        for symbol, held in account.held.items():
+            needed += abs(held.quantity) * self._state.markets[symbol].mark * self._markets[symbol].maintenance_margin
+        return needed
 
     def closeout(self, account: AccountState) -> Decimal:
         """Return the equity below which the position is taken over instead of sold at the book, USD."""
-        return self._per_notional(account, {s: m.closeout_margin for s, m in self._markets.items()})
+        needed = ZERO
+        for symbol, held in account.held.items():
+            needed += abs(held.quantity) * self._state.markets[symbol].mark * self._markets[symbol].closeout_margin
+        return needed
 
     def initial(self, account: AccountState, extra: Extra | None = None) -> Decimal:
         """Return the margin that positions and resting orders need, with one more order if asked, USD."""
@@ -148,10 +155,6 @@ class MarginBook:
         price = mark - share / held.quantity
         tick = self._markets[symbol].tick
         return max(ceil_to(price, tick) if held.quantity > ZERO else floor_to(price, tick), tick)
-
-    def _per_notional(self, account: AccountState, fractions: dict[VenueSymbol, Decimal]) -> Decimal:
-        marks = self._state.markets
-        return sum((abs(h.quantity) * marks[s].mark * fractions[s] for s, h in account.held.items()), start=ZERO)
 
     def _resting(self, account: AccountState) -> tuple[dict[VenueSymbol, Decimal], dict[VenueSymbol, Decimal]]:
         buys: dict[VenueSymbol, Decimal] = {}

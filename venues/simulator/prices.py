@@ -5,7 +5,7 @@ Both sources are random-access: the price at a moment depends on the seed (or th
 
 import csv
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
@@ -182,14 +182,29 @@ class Tape:
         path = bar.path()
         leg = min(inside // _LEG_MS, _LEGS - 1)
         share = Decimal(inside - leg * _LEG_MS) / _LEG_MS
-        price = path[leg] + (path[leg + 1] - path[leg]) * share
-        return (price / self._tick).to_integral_value(ROUND_HALF_EVEN) * self._tick
+        return self._rounded(path[leg] + (path[leg + 1] - path[leg]) * share)
 
     def turns(self, after_ms: int, until_ms: int) -> list[int]:
         """Return where bars reach their open, low, high and close: every third of a minute, as far as the tape goes."""
         first = max(after_ms, self.start_ms - 1) // _LEG_MS + 1
         last = (min(until_ms, self.end_ms + 1) - 1) // _LEG_MS
         return [place * _LEG_MS for place in range(first, last + 1)]
+
+    def walk(self, after_ms: int, until_ms: int) -> Iterator[tuple[Timestamp, Decimal]]:
+        """Yield the same turns with the price at each, in order: much less work than to ask for each."""
+        place = 0
+        for moment in self.turns(after_ms, until_ms):
+            while place + 1 < len(self._starts) and self._starts[place + 1] <= moment:
+                place += 1
+            bar = self._bars[place]
+            leg, rest = divmod(moment - bar.start_ms, _LEG_MS)
+            if rest or leg < 0:  # a bar that does not begin with a third of a minute
+                yield Timestamp(moment), self.price_at(self.symbol, moment)
+            else:
+                yield Timestamp(moment), self._rounded(bar.path()[min(leg, _LEGS)])
+
+    def _rounded(self, price: Decimal) -> Decimal:
+        return (price / self._tick).to_integral_value(ROUND_HALF_EVEN) * self._tick
 
 
 class Mixed:

@@ -5,7 +5,7 @@ import { figure, put } from "/page/card.js";
 import { age, quantity, usd, UNKNOWN } from "/page/format.js";
 import { t } from "/page/language.js";
 
-const EVERY_MS = 3000;
+const EVERY_MS = 2000;
 const FIELDS = ["role", "direction", "position", "unrealized", "equity", "last_beat"];
 
 export class Bots {

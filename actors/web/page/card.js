@@ -10,7 +10,7 @@ import { drawLegs, makeLegs } from "/page/legs.js";
 
 const TROUBLE = 2;
 const STALE_MS = 5000; // a group reports every second
-const VERBS = ["pause", "resume", "reduce", "flatten"];
+const VERBS = ["pause", "resume", "reduce", "restart", "flatten"];
 const NOW_IN = { pause: "PAUSE", resume: "RUN", reduce: "REDUCE", flatten: "FLATTEN" };
 const MONEY = ["unrealized", "realized", "fees", "funding", "equity"];
 
@@ -89,8 +89,8 @@ export function drawCard(card, group, { now, real, lost, points }) {
   drawStale(card, group, { now, real, lost });
   for (const [verb, button] of Object.entries(parts.buttons)) {
     say(button, t(verb));
-    // What is so already needs no press; a flatten may be asked for again.
-    const already = verb !== "flatten" && NOW_IN[verb] === group.operator_state;
+    // What is so already needs no press; a flatten may be asked for again, and a restart sets no state.
+    const already = verb !== "flatten" && verb in NOW_IN && NOW_IN[verb] === group.operator_state;
     button.disabled = lost || already;
     mark(button, "title", lost ? t("lost_no_press") : already ? t("already") : t(`what_${verb}`));
   }

@@ -63,9 +63,13 @@ function accountLines(account, now, flat) {
   const [alive, ...rest] = actorLines(account.actor, now);
   const mode = account.mode === null ? alive[1] : `${account.mode} (${account.reason})`;
   const lanes = account.lanes.map((lane) => `${lane.lane} ${count(lane.left)}${lane.waiting ? ` (+${lane.waiting})` : ""}`);
-  const streams = Object.entries(account.streams).map(([name, old]) => `${name} ${seconds(old)}`);
+  // As of the account's report; since then they have grown by as much as the report is old.
+  const since = account.at === null ? 0 : Math.max(0, (now - account.at) / 1000);
+  const streams = Object.entries(account.streams).map(([name, old]) => `${name}: ${old === null ? UNKNOWN : seconds(old + since)}`);
+  const odd = ["deaf", "too_old", "protection"].filter((name) => account[name].length).map((name) => [t(name), line(account[name])]);
   return [
     [t("mode"), mode],
+    ...odd,
     ...rest,
     [t("reconciled"), ago(account.reconciled_at)],
     [t("stated"), ago(account.balance_at)],
@@ -81,4 +85,8 @@ function accountLines(account, now, flat) {
     [t("streams"), streams.join(", ") || UNKNOWN],
     [t("clock_offset"), account.clock_offset_s === null ? UNKNOWN : `${quantity(account.clock_offset_s.toFixed(3))} s`],
   ];
+}
+
+function line(words) {
+  return Array.isArray(words) ? words.join("; ") : words;
 }

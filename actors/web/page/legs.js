@@ -7,6 +7,7 @@ import { t } from "/page/language.js";
 
 const COLUMNS = ["leg", "size", "target", "margin", "liquidation", "streams", "unknown_orders"];
 const OLD_STREAM_S = 45; // as in actors/web/risk.py
+const FAR = 10; // ten times the price: a leg of a few lots is never liquidated, and its number says nothing
 
 export function makeLegs() {
   const head = el("tr", {}, ...COLUMNS.map((name) => el("th", { scope: "col", class: name })));
@@ -51,8 +52,10 @@ function drawRow(row, leg, now) {
   say(note.margin, account.equity === null ? "" : t("of", { usd: usd(account.equity, { cents: false }) }));
   show(meter, account.margin_ratio !== null);
   if (account.margin_ratio !== null) meter.value = Number(account.margin_ratio);
-  say(main.liquidation, leg.believed !== null && Number(leg.believed) === 0 ? "–" : percent(account.liquidation_distance));
-  say(note.liquidation, account.liquidation_price === null ? "" : usd(account.liquidation_price));
+  const far = Number(account.liquidation_distance) > FAR;
+  const flat = leg.believed !== null && Number(leg.believed) === 0;
+  say(main.liquidation, flat ? "–" : far ? `>${percent(FAR, 0)}` : percent(account.liquidation_distance));
+  say(note.liquidation, far || account.liquidation_price === null ? "" : usd(account.liquidation_price));
   drawStreams(main.streams, account, now);
   say(main.unknown_orders, String(leg.unknown.length));
   mark(main.unknown_orders, "data-bad", leg.unknown.length ? "yes" : "");

@@ -1,4 +1,4 @@
-// What changes something: four buttons a group, prune, and the token that they need.
+// What changes something: five buttons a group, prune, and the token that they need.
 
 import { byId, mark, say, show } from "/page/dom.js";
 import { t } from "/page/language.js";
@@ -62,7 +62,7 @@ function judge({ status, ok, content }) {
   return false;
 }
 
-// --- the four buttons ---------------------------------------------------------------------------------------------
+// --- the buttons --------------------------------------------------------------------------------------------------
 
 export function askPress(group, verb) {
   pressed = { group, verb };
@@ -91,8 +91,9 @@ async function press() {
   try {
     const answer = await post(path, { reason: byId("confirm-reason").value.trim(), confirm: name });
     byId("confirm").close();
-    const key = answer.status === ACCEPTED ? "told_later" : "told";
-    if (judge(answer)) toast(t(key, { group, verb: t(verb) }), answer.status === ACCEPTED ? "warn" : "ok");
+    const later = answer.status === ACCEPTED;
+    const key = (later ? "told_later" : "told") + (verb === "restart" ? "_restart" : "");
+    if (judge(answer)) toast(t(key, { group, verb: t(verb) }), later ? "warn" : "ok");
   } catch {
     say(byId("confirm-error"), t("unreachable"));
     byId("confirm-yes").disabled = false;

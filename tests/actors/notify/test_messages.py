@@ -1,5 +1,6 @@
 """From pictures to messages: each line of a playbook is a moment, what has changed, and what people are told."""
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -7,18 +8,20 @@ import pytest
 
 from actors.actor import Liveness, Note
 from actors.hosting.protocol import ActorKind
+from actors.notify import chain
 from actors.notify.channel import ChannelHealth
 from actors.notify.message import Message, joined
 from actors.notify.settings import NotificationSettings
 from actors.notify.throttle import Throttle
 from actors.notify.watch import Event, events, remember, troubles
-from actors.notify.wording import lasted
+from actors.notify.wording import lasted, too_old
 from actors.supervision.overview import AccountRow
 from strategies.domain.account import AccountMode
 from strategies.domain.commands import Severity
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import GroupId, OrderId, Timestamp
 from strategies.machine import Outcome
+from tests.actors.notify.conftest import short_cycle
 from tests.actors.scene import A, G, actor, group_row, scene
 from tests.actors.supervision.local import account_status, group_status
 
@@ -61,6 +64,7 @@ def told(*moments: tuple[float, dict], first: dict | None = None, **settings) ->
 
 
 FROZEN = account(AccountMode.FROZEN, reason="an order that is not ours")
+OVERDUE = account(too_old={OrderId("g:1:long:entry:1"): "no row"})
 DOUBT = account(unknown={OrderId("g:1:long:entry:1"): BEGIN})
 
 
@@ -84,6 +88,13 @@ def test_nothing_happens_nothing_is_told():
             [
                 "61: CRITICAL Account a: 1 order(s) of unknown outcome, the oldest for 1 min 1 s: g:1:long:entry:1.",
                 "90: CRITICAL Recovered: every order of account a has a proven outcome (trouble for 9 s).",
+            ],
+        ),
+        (
+            [(1, OVERDUE), (2, OVERDUE), (3, {}), (20, {})],
+            [
+                f"1: CRITICAL {too_old('a', {'g:1:long:entry:1': 'no row'})}",
+                "20: CRITICAL Recovered: no order of account a waits for a person any more (trouble for 2 s).",
             ],
         ),
         (
@@ -214,3 +225,16 @@ def test_a_group_that_reports_for_the_first_time_tells_no_old_news():
     nobody = {"groups": {GroupId("g"): group_row(status=None)}}
     old, new = note(1, "exit", at=BEGIN - 5), note(2, "dust", at=BEGIN + 5)
     assert told((1, group([old, new])), first=nobody) == ["1: WARNING g: dust"]
+
+
+def test_a_long_chain_keeps_its_beginning_and_its_end():
+    """What does not fit is left out of the middle and counted; the message never exceeds its room."""
+    text = chain.told(short_cycle(1, causes=300))
+    assert len(text) <= chain.ROOM
+    assert "event 0\n" in text
+    assert text.endswith("all roles: +4.00 USD after fees")
+    shown = {int(number) for number in re.findall(r"event (\d+)", text)}
+    assert 299 in shown
+    assert f"… {300 - len(shown)} more: /cycle?group=g&n=1" in text
+    assert len(chain.told(short_cycle(1, causes=300), room=400)) <= 400
+    assert "more:" not in chain.told(short_cycle(1, causes=5))

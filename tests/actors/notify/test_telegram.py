@@ -1,5 +1,6 @@
 """The bot over real HTTP: what it tells, what it hears, whom it refuses, and what it does when Telegram does not."""
 
+import threading
 from decimal import Decimal
 
 import pytest
@@ -38,7 +39,6 @@ async def test_it_answers_questions(bench, api):
         for words, part in (
             ("/status", "g: RUN"),
             ("/groups@hedge_test_bot", "long (a): +0.00 USD after fees, holds 1.50"),
-            ("/explain g", "next: wait"),
             ("/explain x", "There is no group x."),
             ("/sell everything", "There is no /sell."),
         ):
@@ -47,6 +47,43 @@ async def test_it_answers_questions(bench, api):
             await api.until(lambda before=before: len(api.said()) > before)
             assert part in api.said()[-1]
         assert "flatten" in {each["command"] for each in api.commands}
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (
+            "/explain g",
+            ("next: wait", "g, cycle 2 of 2, 00:16:40 to 00:18:10 UTC (1 min 30 s): ended: out after timeout"),
+        ),
+        ("/explain g last", ("cycle 2 of 2",)),
+        ("/explain g 1", ("cycle 1 of 2", "00:16:40 event 0\n  → order 0\n  ⇒ ENTERING\n  net -1.5\n00:16:41 event 1")),
+        ("/explain g:1", ("  ⇒ EXITING: timed out\nlong (a): +4.00 USD after fees, holds 0\nall roles: +4.00 USD",)),
+        ("/explain g 7", ("Group g has had no cycle 7: the last one is 2.",)),
+        ("/explain 2", ("Which group? Write /explain GROUP; there are: g, h.",)),
+        ("/explain g 1 2", ("Which group?",)),
+    ],
+)
+async def test_explain_tells_a_cycle_cause_by_cause(bench, api, words, parts):
+    """What happened, what was decided because of it, where it led, and what each role has made."""
+    async with bench.running():
+        await api.say(words)
+        await api.until(lambda: all(any(part in text for text in api.said(100)) for part in parts))
+        assert ("next: wait" in "".join(api.said(100))) == (words == "/explain g")
+
+
+async def test_a_journal_that_cannot_be_read_is_said_and_holds_nobody_up(bench, api):
+    """The reading is slow, then fails; a word that comes meanwhile is heard at once."""
+    bench.cycles, go_on = None, threading.Event()
+    damaged = bench.explain
+    bench.explain = lambda group, number: go_on.wait(20) and damaged(group, number)
+    async with bench.running():
+        await api.say("/explain g 1")
+        await api.say("/explain g 1")
+        await api.say("/pause g")
+        await api.until(lambda: bench.told and any("Another explanation is being read" in text for text in api.said()))
+        go_on.set()
+        await api.until(lambda: any("The journal cannot be read: the file is damaged" in text for text in api.said()))
 
 
 async def test_a_pause_is_passed_on_at_once_with_who_said_it(bench, api):

@@ -17,6 +17,11 @@ pytestmark = pytest.mark.looptime
 ANNA = Person(chat=100, user=7)
 
 
+def never(*_arguments):
+    """Stand where nothing of this test may come."""
+    raise AssertionError("nobody has asked")
+
+
 def conversation(supervision, said: list) -> Conversation:
     """Return a conversation over a supervision; what it answers goes into `said`."""
     return Conversation(
@@ -27,6 +32,8 @@ def conversation(supervision, said: list) -> Conversation:
         say=lambda _chat, message: said.append(message),
         code=lambda: "c",
         now=loop_now,
+        explain=never,
+        begin=never,
     )
 
 

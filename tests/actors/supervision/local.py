@@ -110,6 +110,8 @@ class SmallGroup:
     async def operate(self, state: OperatorState, by: str, reason: str) -> None:
         self.world.told.append((self.name, state, by, reason))
         self.world.operator[self.name] = state
+        if state is OperatorState.REDUCE and self.world.flattens:
+            self.world.opening.pop(self.name, None)
         if state is OperatorState.FLATTEN and self.world.flattens:
             self.world.held[self.name] = Decimal(0)
 
@@ -131,6 +133,10 @@ class SmallGroup:
             waits=world.waiting.get(self.stream, ""),
             **({} if naked_since is None else {"legs": one_leg}),
         )
+        opening = world.opening.get(self.name, ())
+        if opening:
+            resting = {LegName("long"): leg(held, opening=opening, in_flight=opening)}
+            status = status.model_copy(update={"view": status.view.model_copy(update={"legs": resting})})
         return status.model_copy(update={"at": loop_now(), "naked_since": naked_since})
 
 
@@ -217,6 +223,8 @@ class World:
         self.connected: list[tuple[str, AccountId, Place]] = []
         self.told: list[tuple[str, OperatorState, str, str]] = []
         self.held: dict[str, Decimal] = {}
+        self.opening: dict[str, tuple[str, ...]] = {}
+        """Group → orders of it that rest and could open something."""
         self.naked: dict[str, Timestamp] = {}
         """Group → since when it is uncovered."""
         self.operator: dict[str, OperatorState] = {}

@@ -288,6 +288,47 @@ async def test_unwind_flattens_and_confirms(bench):
         assert await ending.unwind(supervision, 30.0, asyncio.Event()) == ("Group g is flat.",)
 
 
+async def test_keeping_takes_back_what_could_open_and_the_next_start_gives_the_word_back(bench):
+    """Nothing rests with nobody watching; what the group holds stays, and its word comes back with the next start."""
+    bench.world.held["g"], bench.world.opening["g"] = Decimal(3), ("g:1:long:bid:1",)
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        assert await ending.withdraw(supervision, 10.0, asyncio.Event()) == ()
+        assert bench.world.opening == {}
+        assert bench.world.held["g"] == 3
+        assert [(state, by) for _, state, by, _ in bench.world.told] == [(OperatorState.REDUCE, ending.BY_INTERRUPT)]
+    bench.world.told.clear()
+    async with bench.running(ONE_GROUP):
+        await until(lambda: bool(bench.world.told))
+    assert [(state, by) for _, state, by, _ in bench.world.told] == [(OperatorState.RUN, "config")]
+
+
+async def test_orders_that_do_not_go_are_named_when_positions_are_kept(bench):
+    """A group that does not take its orders back in time is said to rest them: nobody is told that all is well."""
+    bench.world.opening["g"], bench.world.flattens = ("g:1:long:bid:1",), False
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        before = asyncio.get_running_loop().time()
+        (said,) = await ending.withdraw(supervision, 10.0, asyncio.Event())
+        assert "1 order(s): g:1:long:bid:1" in said
+        assert 10 <= asyncio.get_running_loop().time() - before < 12
+        enough = asyncio.Event()
+        enough.set()
+        told = len(bench.world.told)
+        assert await ending.withdraw(supervision, 10.0, enough) == (said,)
+        assert len(bench.world.told) == told, "it only reduces already"
+
+
+async def test_a_group_that_rests_nothing_is_not_spoken_to_when_positions_are_kept(bench):
+    """A strategy without resting orders keeps its word: Ctrl-C costs it nothing."""
+    async with bench.running(ONE_GROUP) as supervision:
+        await until(lambda: all_armed(supervision))
+        status = supervision.groups[G].status
+        supervision.groups[G].status = status.model_copy(update={"strategy": "liquidation_hedge"})
+        assert await ending.withdraw(supervision, 10.0, asyncio.Event()) == ()
+    assert bench.world.told == []
+
+
 async def test_a_second_interrupt_ends_the_unwind_at_once(bench):
     """Ctrl-C again: what is still open is kept, and named."""
     bench.world.held["g"], bench.world.flattens = Decimal(3), False

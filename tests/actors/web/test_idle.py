@@ -78,3 +78,24 @@ async def test_many_idle_connections_go_at_once_and_who_is_answered_stays(monkey
                 assert await arrived.text() == "late"
         for _, writer in flood:
             writer.transport.abort()
+
+
+async def test_in_a_crowd_every_answer_ends_its_connection_and_says_so(monkeypatch):
+    """Bots that report now and then hold nothing in between; who reads the header never writes into a closed one."""
+    monkeypatch.setattr(idle, "_CROWDED", 2)
+    async with served() as server, aiohttp.ClientSession(server.url) as session:
+
+        async def kept() -> bool:
+            async with session.get("/healthz") as answer:
+                return answer.headers.get("Connection", "") != "close"
+
+        assert await kept()
+        crowd = [await asyncio.open_connection("127.0.0.1", server._port) for _ in range(3)]
+        async with asyncio.timeout(5):
+            while await kept():  # noqa: ASYNC110 - inside the server
+                await asyncio.sleep(0.01)
+        for _, writer in crowd:
+            writer.transport.abort()
+        async with asyncio.timeout(5):
+            while not await kept():  # noqa: ASYNC110 - inside the server
+                await asyncio.sleep(0.01)

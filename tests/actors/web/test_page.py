@@ -173,6 +173,24 @@ async def test_flatten_by_keyboard_with_the_typed_name_flattens(browser, front):
         assert front.world.held["g"] == 0
 
 
+async def test_restart_asks_for_the_name_and_replaces_the_process(browser, front):
+    """A wrong name restarts nothing; afterwards a successor decides, and what was held is held."""
+    front.world.held["g"] = Decimal(2)
+    async with window(browser, front.server.url) as shown:
+        await shown.set_token(TOKEN)
+        await shown.says("#group-g .badge", "HEDGED")
+        await shown.page.click("#group-g button.restart")
+        await shown.says("#confirm-text", "process is replaced")
+        await shown.page.fill("#confirm-name", "h")
+        await expect(shown.page.locator("#confirm-yes")).to_be_disabled()
+        await shown.page.fill("#confirm-name", "g")
+        await shown.page.click("#confirm-yes")
+        await shown.says("#toast", "g: its process makes room for a successor")
+        await until(lambda: "group/g@2" in front.world.started)
+        assert not any(name.startswith("group/h@2") for name in front.world.started)
+        await shown.says("#group-g .badge", "HEDGED")
+
+
 async def test_a_wrong_token_is_refused_and_said(browser, front):
     """Nothing reaches the group; the page asks for another token, which then works."""
     async with window(browser, front.server.url) as shown:

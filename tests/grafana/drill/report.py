@@ -88,7 +88,9 @@ def row(
 
 def page(rows: Sequence[Row], panels: Sequence[Answer], pace: Pace) -> str:
     """Return the whole page."""
-    machine = f"{os.cpu_count()} processors, Python {platform.python_version()}"
+    machine = (
+        f"{os.cpu_count()} processors, Python {platform.python_version()}, load {os.getloadavg()[0]:.0f} at the end"
+    )
     head = _HEAD.format(scale=pace.times.scale, every=pace.every_s, machine=machine)
     lines = [
         "| alert | trouble | seconds to fire | seconds to clear | what the webhook was told |",

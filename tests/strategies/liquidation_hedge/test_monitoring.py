@@ -92,6 +92,28 @@ def test_a_leg_closed_by_an_order_of_somebody_else_on_the_account_is_named_so():
     assert (play >> later(1) >> timer("look") << ALL).played().state.exit_reason is ExitReason.CLOSED_BY_OTHER
 
 
+def test_what_a_way_out_closed_has_been_closed_by_somebody_else():
+    """Panic and the supervisor's flatten sign with the group's name; released afterwards, the group goes out.
+
+    Found by the alert drill: it watched empty legs for hedged ones.
+    """
+    run_at = 1_700_000_000_000
+    play = (
+        monitoring()
+        >> restarted()
+        << ALL
+        >> filled("lighter1", "flatten:1", "5", cycle=run_at)
+        >> filled("lighter2", "flatten:1", "-5", cycle=run_at)
+        >> looked()
+        >> later(1)
+        >> timer("look")
+        << ALL
+        >> looked()
+    ).played()
+    assert play.state.exit_reason is ExitReason.CLOSED_BY_OTHER
+    assert (play.state.phase, play.state.cycles_done) == (Phase.ENDED, 1)
+
+
 def renamed(event):
     """Return the fill as one of the operator's orders."""
     return event.model_copy(update={"fill": event.fill.model_copy(update={"order_id": "operator:panic:1"})})

@@ -8,12 +8,13 @@ CELLS ?= all
 # Some shells forbid bytecode; Ray then starts three times slower, and every worker with it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check simulate page-drill bench kill-matrix alert-drill grafana setup clean help
+.PHONY: demo test check simulate mutation page-drill bench kill-matrix alert-drill grafana setup clean help
 help:
 	@echo "make demo    two simulated venues, two hedge groups, live table (Ctrl-C ends it)"
 	@echo "make test    linters, types, import contracts and every test"
 	@echo "make check   the same without the tests"
 	@echo "make simulate SEEDS=N   plays N seeds of random faults on virtual time, prints what was broken"
+	@echo "make mutation    changes what decides, one defect at a time, and counts what the tests notice; writes docs/mutation.md"
 	@echo "make kill-matrix  kills every kind of process at every step of a cycle, writes docs/kill-matrix.md (one to two hours)"
 	@echo "make alert-drill  real Prometheus and Alertmanager: every alert fires and clears, writes docs/alert-drill.md (fifteen minutes, root)"
 	@echo "make grafana  writes rules, dashboards and docs/metrics.md from the code in grafana/"
@@ -49,6 +50,10 @@ SEEDS ?= 1000
 simulate: $(READY)
 	$(BIN)/python -m actors.simulation --seeds $(SEEDS)
 
+mutation: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,mutation]'
+	$(BIN)/python -m tests.mutation
+
 kill-matrix: $(READY)
 	$(BIN)/python -m tests.chaos.matrix --cells "$(CELLS)" --out docs/kill-matrix.md
 
@@ -66,4 +71,4 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -163,7 +163,7 @@ def panic(
     try:
         settings = _only(_read(groups or context.find_root().params["groups"], overrides), group)
         _check_command(settings, live=live or context.find_root().params["live"], release=frozenset())
-        code = asyncio.run(_panic(settings, timeout_s))
+        code = asyncio.run(_panic(settings, timeout_s, only=bool(group)))
     except _REFUSALS as error:
         _refuse(error)
     sys.exit(code)
@@ -344,7 +344,8 @@ async def _check_journals(store: JournalStore, settings: Settings, wanted: Desir
     await check_belonging(store, wanted, settings.general.journal_url, str(settings.source))
 
 
-async def _panic(settings: Settings, timeout_s: float) -> int:
+async def _panic(settings: Settings, timeout_s: float, *, only: bool) -> int:
+    """Close the groups of these settings; `only` = a person has named them, and others are left alone."""
     state_dir = settings.general.state_dir
     if settings.simulated_venues():
         found = running_simulator(state_dir / "simulator")
@@ -354,7 +355,8 @@ async def _panic(settings: Settings, timeout_s: float) -> int:
     wanted = targets(desired(settings), settings.groups.keys())
     log_to_file(state_dir / "logs" / "panic.jsonl", debug=settings.general.debug, actor="panic")
     try:
-        return await press(wanted, settings.general.journal_url, timeout_s, Console(file=sys.stdout))
+        named = tuple(settings.groups) if only else None
+        return await press(wanted, settings.general.journal_url, timeout_s, Console(file=sys.stdout), only=named)
     finally:
         close_logs()
 

@@ -12,7 +12,7 @@ from strategies.domain.events import AccountEvent, OperatorState
 from strategies.domain.ids import AccountId, GroupId, InstrumentId, OrderId, Timestamp
 from strategies.domain.model import Value
 from strategies.domain.order import Lane
-from strategies.machine import GroupView
+from strategies.machine import GroupView, LimitView
 
 
 class Message(Value):
@@ -142,6 +142,7 @@ class GroupStatus(Value):
     stopped_for_good: bool = Field(
         default=False, description="it never will again; False with a reason in `stopped` = it waits (a full disk)"
     )
+    limits: tuple[LimitView, ...] = Field(default=(), description="what the group lives under; of a way out, nothing")
     naked_since: Timestamp | None
     naked_seconds: float = Field(description="sum of intervals with |net| above half a lot, seconds")
     naked_usd_seconds: float = Field(description="the same, each weighed by |net| times mark")

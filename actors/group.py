@@ -59,8 +59,9 @@ from strategies.domain.events import (
 )
 from strategies.domain.ids import AccountId, LegName, TimerName, Timestamp
 from strategies.domain.model import Value
-from strategies.machine import GroupSpec, GroupView, Machine
+from strategies.machine import GroupSpec, GroupView, LimitView, Machine
 from strategies.registry import broken_promises, build_machine, params_of
+from strategies.risk import GATE, Guarded
 from venues.venue import Now
 
 _log = structlog.get_logger(__name__)
@@ -188,6 +189,11 @@ class GroupActor:
         """Return what the group shows, for whoever lives in the same process; None before its journal is folded."""
         return None if self._state is None else self._view()
 
+    def limits(self) -> tuple[LimitView, ...]:
+        """Return what the group's orders are judged by; of one that no gate guards, nothing."""
+        machine = self._machine
+        return machine.limits(self._state) if isinstance(machine, Guarded) else ()
+
     # --- life ---------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -278,6 +284,7 @@ class GroupActor:
             started_at=self._started_at,
             journal_seq=log.seq,
             view=view,
+            limits=self.limits(),
             stopped=self._stopped or log.problem,
             stopped_for_good=self._halted,
             naked_since=self._naked.since,
@@ -465,7 +472,7 @@ class GroupActor:
 
     def _rebuild(self, settings: DecidedBy) -> Machine[Any]:
         group = self._spec.group.model_copy(update={"legs": settings.legs, "instrument_id": settings.instrument_id})
-        return self._build(settings.strategy, group, settings.params, settings.limits)
+        return self._build(settings.strategy, group, settings.params, settings.limits_in_force)
 
     def _need_log(self) -> GroupLog:
         if self._log is None:
@@ -518,6 +525,7 @@ def decided_by(spec: GroupActorSpec) -> DecidedBy:
         legs=spec.group.legs,
         instrument_id=spec.group.instrument_id,
         operator_state=spec.operator_state,
+        gate=GATE,
     )
 
 

@@ -31,6 +31,7 @@ from strategies.domain.ids import AccountId, InstrumentId, LegName, TimerName, T
 from strategies.domain.model import Value
 from strategies.machine import Machine
 from strategies.replay import Divergence, JournaledStep, replay
+from strategies.risk.limits import FIRST_GATE
 
 _log = structlog.get_logger(__name__)
 
@@ -82,6 +83,15 @@ class DecidedBy(Value):
     legs: dict[LegName, AccountId]
     instrument_id: InstrumentId
     operator_state: OperatorState = Field(description="the settings' own word; the operator's is in the events")
+    gate: int = Field(
+        default=FIRST_GATE,
+        description="version of the gate's rules; a journal that does not say is of the first",
+    )
+
+    @property
+    def limits_in_force(self) -> dict[str, Any]:
+        """Return the limits with the version of the rules that judged by them."""
+        return {**self.limits, "gate": self.gate}
 
     def other_identity(self, now: "DecidedBy") -> tuple[str, ...]:
         """Say what has changed of that which makes a group another one: strategy, instrument, legs."""

@@ -12,7 +12,7 @@ from actors.refusal import RefusalKind
 from actors.supervision.overview import AccountRow, ActorRow, GroupRow, Overview
 from strategies.domain.ids import AccountId, Timestamp
 from strategies.domain.order import Lane
-from strategies.machine import LegView
+from strategies.machine import LegView, LimitView
 
 MS = 1000
 """Milliseconds in a second: moments are milliseconds here, and seconds on the page."""
@@ -83,6 +83,13 @@ class RefusalOf:
 
 
 @dataclass(frozen=True)
+class LimitOf:
+    """One limit of one group, as a source."""
+
+    limit: LimitView
+
+
+@dataclass(frozen=True)
 class LaneOf:
     """One lane of one account, as a source."""
 
@@ -120,6 +127,7 @@ ACCOUNT = ("account", "venue")
 LANE = ("account", "venue", "lane")
 CHANNEL = ("account", "venue", "channel")
 REFUSAL = ("group", "leg", "account", "reason")
+LIMIT = ("group", "limit", "account")
 ACTOR = ("actor",)
 NOTIFIER = ("channel",)
 

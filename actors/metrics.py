@@ -15,11 +15,13 @@ from actors.actor import AccountStatus, GroupStatus
 from actors.hosting.protocol import ActorKind
 from actors.metric_kinds import (
     GROUP,
+    LIMIT,
     MS,
     REFUSAL,
     GroupAt,
     HistogramMetric,
     Leg,
+    LimitOf,
     Metric,
     Number,
     RefusalOf,
@@ -340,6 +342,36 @@ REFUSALS: tuple[Metric[RefusalOf], ...] = (
         REFUSAL,
         "Orders of the leg that were refused or ended unfilled by the venue, by its reason (`ours` = by our own gate).",
         lambda source: source.status.counters.get(counter(source.account, source.kind), 0),
+    ),
+)
+
+
+def _used(source: LimitOf) -> Number:
+    return None if source.limit.used is None else source.limit.used / source.limit.most
+
+
+LIMITS: tuple[Metric[LimitOf], ...] = (
+    metric(
+        "hedge_limit_used_ratio",
+        "ratio",
+        LIMIT,
+        "How much of a limit is used, beyond 1 = passed; `account` is empty where it is the group's. Absent for limits "
+        "of a single order, and while what they are measured by is not known.",
+        _used,
+    ),
+    metric(
+        "hedge_limit_reached",
+        "1",
+        LIMIT,
+        "1 while a limit stands reached and does what its word says: until the day is over, or RUN is said.",
+        lambda source: int(source.limit.reached_at is not None),
+    ),
+    metric(
+        "hedge_limit_denials_total",
+        "1",
+        LIMIT,
+        "Orders that a limit has denied in the life of the group.",
+        lambda source: source.limit.denied,
     ),
 )
 

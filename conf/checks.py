@@ -24,6 +24,7 @@ def check(assembly: Assembly) -> None:
         _check_legs(assembly, name, group)
         _check_symbols(assembly, name, group)
         _check_protection(assembly, name, group)
+        _check_limits(assembly, name, group)
         if len(assembly.findings) == before:
             _check_spec(assembly, name, group)
     _check_owners(assembly)
@@ -85,6 +86,14 @@ def _check_protection(assembly: Assembly, name: GroupId, group: GroupSettings) -
         for key, kept in (("cancel_all_after_s", "dead_man_switch"), ("stop_distance", "stop_orders")):
             if getattr(protection, key) is not None and not getattr(config, kept):
                 assembly.report((*path, key), _NOT_KEPT[account.venue, kept], "leave it out for this leg")
+
+
+def _check_limits(assembly: Assembly, name: GroupId, group: GroupSettings) -> None:
+    """An account's limits are held where the account trades: in its own group."""
+    for account in group.limits.accounts:
+        if account not in group.legs.values():
+            path: Path = ("groups", name, "limits", "accounts", account)
+            assembly.report(path, "plays no leg of this group", _meant(account, tuple(group.legs.values())))
 
 
 _NOT_KEPT = {

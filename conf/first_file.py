@@ -261,6 +261,7 @@ max_cycles = {answers.cycles}             # then the group has finished; 0 = wit
 [groups.{answers.group}.limits]  # hold whatever the strategy decides; absent = not bound
 # max_notional_usd = 10000    # of all legs together
 # max_cycle_loss_usd = 100    # a cycle that has lost more leaves, and the group waits for a person
+# max_loss_usd_per_day = 100  # and at_loss_usd_per_day = "flatten", "reduce", "pause" or "deny": docs/limits.md
 """
 
 

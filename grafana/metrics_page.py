@@ -17,7 +17,7 @@ _INTRODUCTION = """# Metrics
 `actors/metrics_venue.py`, `actors/metrics_host.py`); a test holds them together.
 
 * Base units: seconds, USD, bytes, base quantity of the instrument; a `ratio` of 1 is 100 %.
-* Labels are bounded by the settings: a group, a leg, an account, a venue, a lane, a stream's channel, a reason.
+* Labels are bounded by the settings: a group, a leg, an account, a limit, a venue, a lane, a channel, a reason.
 * What has not been reported is absent, never 0. A dead actor shows `up` 0 and keeps its last report; how old that is
   stands in `*_report_timestamp_seconds` and `hedge_group_data_age_seconds`. The naked clock runs on meanwhile.
 * Labels stand in brackets; after the arrow, the alerts that read the metric.
@@ -28,6 +28,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[Row, ...], ...]], ...] = (
     ("The supervisor", (metrics_host.SUPERVISOR, metrics_host.NOTIFIERS)),
     ("Groups", (metrics.GROUPS, metrics.GROUP_HISTOGRAMS)),
     ("Legs", (metrics.LEGS, metrics.REFUSALS)),
+    ("Limits", (metrics.LIMITS,)),
     (
         "Accounts and venues",
         (metrics_venue.ACCOUNTS, metrics_venue.LANES, metrics_venue.STREAMS, metrics_venue.ACCOUNT_HISTOGRAMS),

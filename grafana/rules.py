@@ -24,6 +24,8 @@ STREAM_S = 45
 """Lighter's private channels are asked for a new snapshot after 30 s of quiet, which may take 5 s more."""
 MARGIN = 0.8
 """Share of equity that the maintenance requirement may take: at 1 the venue liquidates."""
+NEAR = 0.98
+"""Share of a limit that is used: above the 97 % that the liquidation hedge sizes its entries to."""
 SKEW = 0.05
 """Share of a leg that may be missing; more than lots and partial fills leave."""
 SKEW_S = 60
@@ -116,6 +118,22 @@ MONEY = (
         "{{ $labels.group }} is parked and waits for a person: "
         '{{ range printf `hedge_group_gross_exposure_usd{group="%s"}` $labels.group | query }}'
         '{{ .Value | printf "%.0f" }} USD held when last heard{{ else }}value unknown{{ end }}',
+    ),
+    Rule(
+        "HedgeLimitReached",
+        lambda t: f"{_lasting('hedge_limit_reached', t)} == 1",
+        5,
+        Severity.CRITICAL,
+        "{{ $labels.group }} has reached {{ if $labels.account }}accounts.{{ $labels.account }}.{{ end }}"
+        "max_{{ $labels.limit }} (reading {{ $value }}) and does what its word says until it is released",
+    ),
+    Rule(
+        "HedgeLimitNear",
+        lambda _: f"hedge_limit_used_ratio > {NEAR} unless on (group, limit, account) hedge_limit_reached == 1",
+        SKEW_S,
+        Severity.WARNING,
+        "{{ $labels.group }} has used {{ $value | humanizePercentage }} of "
+        "{{ if $labels.account }}accounts.{{ $labels.account }}.{{ end }}max_{{ $labels.limit }}",
     ),
     Rule(
         "HedgeLegSkew",

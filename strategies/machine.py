@@ -71,6 +71,23 @@ class LegView(Value):
     )
 
 
+class LimitView(Value):
+    """One limit for the eyes of an operator."""
+
+    name: str = Field(description="the setting without `max_`: `loss_usd_per_day`")
+    account: AccountId | None = Field(description="the account that it is of; None = of the group")
+    word: str = Field(description="what happens there: deny, pause, reduce or flatten")
+    most: Decimal
+    unit: str
+    used: Decimal | None = Field(description="how much of it is used; None = not known, or it is a limit of one order")
+    reached_at: Timestamp | None = Field(default=None, description="since when it stands reached; None = it does not")
+    until: Timestamp | None = Field(
+        default=None, description="when that ends by itself; None with `reached_at` = when RUN is said"
+    )
+    text: str = Field(default="", description="what was reached, with both numbers")
+    denied: int = Field(default=0, ge=0, description="orders that it has denied in the life of the group")
+
+
 class GroupView(Value):
     """A group for the eyes of an operator: what it does, since when, and what comes next."""
 

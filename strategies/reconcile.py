@@ -42,6 +42,7 @@ def compare(
     reported: Decimal,
     *,
     settled: bool,
+    contradicted: bool = False,
     seen: Difference | None,
     confirm_ms: int,
     at: Timestamp,
@@ -49,7 +50,8 @@ def compare(
     """Judge one statement of a position.
 
     `settled` says that no order was in flight and no fill came in between the question and the answer. A surprising
-    statement, zero most of all, needs a second one at least `confirm_ms` later before anyone acts on it.
+    statement, zero most of all, needs a second one at least `confirm_ms` later before anyone acts on it, and is never
+    acted on while it is `contradicted` by another source of the venue.
     """
     if reported == believed:
         return Comparison(agreement=Agreement.AGREED, difference=None)
@@ -58,6 +60,6 @@ def compare(
     if seen is None or seen.reported != reported or seen.believed != believed:
         fresh = Difference(reported=reported, believed=believed, since=at)
         return Comparison(agreement=Agreement.UNEXPLAINED, difference=fresh)
-    if at - seen.since < confirm_ms:
+    if contradicted or at - seen.since < confirm_ms:
         return Comparison(agreement=Agreement.UNEXPLAINED, difference=seen)
     return Comparison(agreement=Agreement.CONFIRMED, difference=seen)

@@ -20,7 +20,7 @@ from strategies.machine import GroupSpec, Machine, Violation
 from strategies.min_order.params import MinOrderParams
 from strategies.min_order.policy import MinOrder
 from strategies.plugins import discover
-from strategies.risk import Guarded, GuardedState, Limits
+from strategies.risk import Guarded, GuardedState, Limits, LimitsInForce
 from strategies.simple_hedge.params import SimpleHedgeParams
 from strategies.simple_hedge.policy import FOLLOW, LEAD, SimpleHedge
 from strategies.smoke_test.params import SmokeTestParams
@@ -57,6 +57,7 @@ STRATEGIES: dict[str, Strategy] = {
             build=_liquidation_hedge,
             violations=_liquidation_hedge_violations,
             rests_orders=False,
+            watches_cycle_loss=True,
         ),
         Strategy(
             name=FLATTEN,
@@ -89,7 +90,7 @@ def build_machine(strategy: str, spec: GroupSpec, params: Mapping[str, Any], lim
     if strategy not in STRATEGIES:
         raise ValueError(f"unknown strategy {strategy!r}; there are: {', '.join(STRATEGIES)}")
     chosen = STRATEGIES[strategy]
-    return chosen.build(spec, chosen.params_model.model_validate(params), Limits.model_validate(limits))
+    return chosen.build(spec, chosen.params_model.model_validate(params), LimitsInForce.model_validate(limits))
 
 
 def params_of(strategy: str, params: Mapping[str, Any]) -> Value | None:

@@ -32,6 +32,8 @@ class Strategy:
     """Return what a state of such a machine, under these parameters, breaks of what must always hold."""
     rests_orders: bool = True
     """Whether its orders may wait in a book, where another account of the same owner could hit them."""
+    watches_cycle_loss: bool = False
+    """Whether it leaves a cycle that has lost more than `limits.max_cycle_loss_usd`."""
 
 
 def on_desk(

@@ -52,5 +52,9 @@ class Malformed(VenueError):  # noqa: N818 - the field's word
     """A read was answered with something we do not understand. Not zero, not empty: no answer."""
 
 
+READ_ERRORS = (Unreachable, Malformed, RateLimited, Rejected)
+"""All that a read may raise; each means: no answer, ask again later."""
+
+
 def _rebuild_rejected(code: str, detail: str, stale_nonce: bool) -> Rejected:  # noqa: FBT001 - pickle calls by position
     return Rejected(code, detail, stale_nonce=stale_nonce)

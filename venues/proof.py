@@ -17,6 +17,8 @@ class Rule(NamedTuple, Generic[Seen]):
     proof: str
     by_absence: bool = False
     """It rests on the venue not knowing the write: worth nothing against an acknowledgement or a fill."""
+    nonce_taken: bool = False
+    """Another transaction has the write's nonce."""
 
 
 def verdict_of(
@@ -37,4 +39,5 @@ def verdict_of(
         proof=f"{rule.name}: {rule.proof}{reason}",
         order=order,
         by_absence=rule.by_absence,
+        nonce_taken=rule.nonce_taken,
     )

@@ -177,6 +177,9 @@ class Verdict(Value):
         default=False,
         description="DEAD because the venue does not know it: worth nothing against an acknowledgement or a fill",
     )
+    nonce_taken: bool = Field(
+        default=False, description="DEAD because another transaction has its nonce: one of ours, or somebody else's"
+    )
 
 
 class VenueStatus(Value):

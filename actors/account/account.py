@@ -18,7 +18,7 @@ from actors.account.certainty import CertaintyClock
 from actors.account.entries import EntryKind
 from actors.account.guard import Guard
 from actors.account.ledger import Ledger
-from actors.account.lookout import READ_ERRORS, Lookout
+from actors.account.lookout import Lookout
 from actors.account.spec import AccountSpec
 from actors.account.submission import Submission
 from actors.actor import AccountStatus, Envelope, FactBatch, Receipt
@@ -34,9 +34,9 @@ from strategies.domain.account import AccountMode, Balance, LegObservation, Repo
 from strategies.domain.ids import InstrumentId, Timestamp
 from strategies.domain.order import Lane
 from strategies.domain.quote import Quote
-from venues.errors import VenueError
+from venues.errors import READ_ERRORS, VenueError
 from venues.registry import build_venue
-from venues.venue import Now, Venue, VenueStatus
+from venues.venue import Now, Venue, VenueStatus, WriteIdentity
 
 _log = structlog.get_logger(__name__)
 
@@ -155,6 +155,7 @@ class AccountActor:
         self._freezing = ""
         if self._lookout is not None:
             await self._lookout.old.settle(by)
+            self._lookout.standing.looked_by_person()
         return await self._allow(AccountMode.ARMED, f"released by {by}")
 
     async def arm_exits(self, reason: str) -> bool:
@@ -238,7 +239,7 @@ class AccountActor:
             room = venue.status().budget_left.get(Lane.READ, 1.0) >= 1.0
             balance_bound = bound if room else self._spec.tuning.observe_balance_s
             answers = await asyncio.gather(
-                _within(bound, lookout.look_at_position),
+                _within(bound, lookout.standing.state),
                 _within(balance_bound, lambda: venue.balance(instrument_id)),
                 _within(bound, lambda: venue.quote(instrument_id)),
                 return_exceptions=True,
@@ -274,7 +275,7 @@ class AccountActor:
         book, lookout = ledger.book, self._lookout
         wire = self._venue.status() if self._venue is not None and lookout is not None else _NOTHING_HEARD
         in_flight = book.moving()
-        reported = lookout.details if lookout is not None else None
+        reported = lookout.standing.details if lookout is not None else None
         held = book.state.positions.get(self._instrument_id)
         balance = self._balance
         counters = dict(self._meter.counters)
@@ -285,13 +286,13 @@ class AccountActor:
             epoch=self._epoch,
             pid=os.getpid(),
             mode=self._mode,
-            reason=ledger.problem or self._reason,
+            reason=ledger.problem or (lookout.standing.differs if lookout is not None else "") or self._reason,
             at=self._now(),
             started_at=self._started_at,
             instruments=self._spec.instruments,
             believed={self._instrument_id: book.believed(self._instrument_id)},
             reported={self._instrument_id: reported.quantity} if reported is not None else {},
-            reconciled_at=lookout.reconciled_at if lookout is not None and self._ready else None,
+            reconciled_at=lookout.standing.reconciled_at if lookout is not None and self._ready else None,
             in_flight=tuple(record.request.order_id for record in in_flight),
             unknown={r.request.order_id: r.doubt_since for r in in_flight if r.doubt_since is not None},
             protection=self._guard.words() if self._guard is not None else (),
@@ -332,7 +333,7 @@ class AccountActor:
         await ledger.commit(lambda book: book.decide_client_ids(first, bits, self._now()))
         venue.restore(ledger.book.pending_writes())
         await ledger.commit(lambda book: book.decide_nonces(venue.status().nonces, self._now()))
-        await self._settle_interrupted(ledger)
+        interrupted = await self._settle_interrupted(ledger)
         tuning = self._spec.tuning
         guard = Guard(
             ledger,
@@ -354,9 +355,12 @@ class AccountActor:
             freeze=self._freeze,
             fence=guard.fence,
         )
+        for write in interrupted:
+            lookout.strangers.watch(write)
         await self._insist("baseline", lambda: self._take_baseline(ledger, venue))
-        await self._insist("fills", lookout.catch_up)
-        await self._insist("position", lookout.look_at_position)
+        await self._insist("fills", lookout.history.catch_up)
+        await self._insist("orders", lookout.strangers.look_at_orders)
+        await self._insist("position", lookout.standing.look)
         self._submission = Submission(
             ledger,
             venue,
@@ -367,6 +371,8 @@ class AccountActor:
             now=self._now,
             mode=lambda: self._mode,
             on_answer=lookout.on_answer,
+            on_unknown=lookout.on_unknown,
+            held=lambda: lookout.standing.differs,
         )
         self._lookout = lookout
         self._tasks.start("listen", lookout.listen())
@@ -379,11 +385,13 @@ class AccountActor:
         if guard.is_needed:
             self._tasks.start("guard", guard.run())
         self._submission.enqueue_waiting()
-        while lookout.reconciled_at is None and ledger.book.settled(self._instrument_id):
+        standing = lookout.standing
+        while standing.reconciled_at is None and ledger.book.settled(self._instrument_id) and not standing.differs:
             await asyncio.sleep(tuning.adjust_confirm_s)
-            await self._insist("position", lookout.look_at_position)
-        if lookout.reconciled_at is None:
-            lookout.reconciled_at = self._now()  # an order in doubt explains what differs; exits must not wait for it
+            await self._insist("position", lookout.standing.look)
+        if standing.reconciled_at is None:
+            # An order in doubt explains what differs, or a person has to; exits must not wait for either.
+            standing.reconciled_at = self._now()
         self._ready = True
         self._reason = "looked at the venue; waits to be armed"
 
@@ -413,11 +421,13 @@ class AccountActor:
             )
         )
 
-    async def _settle_interrupted(self, ledger: Ledger) -> None:
-        """Cancels and leverage changes that were on their way when the last life ended: seen by their effects."""
-        interrupted = [key for key, other in ledger.book.state.others.items() if other.identity is not None]
+    async def _settle_interrupted(self, ledger: Ledger) -> list[WriteIdentity]:
+        """Settle what is no order and was on its way when the last life ended: it is seen by its effects. Return it."""
+        others = ledger.book.state.others.items()
+        interrupted = {key: other.identity for key, other in others if other.identity is not None}
         for key in interrupted:
             await ledger.commit(lambda book, key=key: book.decide_interrupted(key, self._now()))  # type: ignore[misc]
+        return list(interrupted.values())
 
     def _on_durable(self, entries: Sequence[Entry]) -> None:
         """Queue what was taken, watch over what is leaving.

@@ -205,6 +205,8 @@ class Book(Memory):
                 draft.fact(self._closed(order_id, _end(report, record.filled), record.filled, report.reason, proof, at))
             else:
                 self._closing[order_id] = (report, proof)
+        elif report.filled > max(record.filled, self._behind[order_id].filled if order_id in self._behind else ZERO):
+            self._behind[order_id] = report
         return draft.entries
 
     def decide_fill(self, report: FillReport, at: Timestamp) -> list[Entry]:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import structlog
 
 from actors.account.book import Book
-from actors.account.entries import EntryKind
+from actors.account.entries import EntryKind, PreparedBody
 from actors.account.state import BookState
 from actors.actor import FactBatch, NumberedFact
 from actors.journal.protocol import Entry, Journal, JournalError, JournalWriteError, Snapshot
 from actors.meter import Meter
 from actors.tasks import Tasks
 from strategies.domain.ids import AccountId
+from venues.venue import WriteIdentity
 
 _log = structlog.get_logger(__name__)
 
@@ -168,6 +169,17 @@ class Ledger:
             asked_at = asyncio.get_running_loop().time()
             await self._journal.append(())
             self.owned_at = asked_at
+
+    async def signed_with(self, key: int, nonce: int) -> list[WriteIdentity]:
+        """Return every write of ours that was ever signed with a nonce, from the whole journal.
+
+        Raises:
+            JournalError: it cannot be read.
+        """
+        records = await self._journal.read()
+        bodies = (PreparedBody.model_validate_json(r.body) for r in records if r.kind == EntryKind.PREPARED)
+        signed = (body.identity for body in bodies)
+        return [each for each in signed if each.api_key_index == key and each.nonce == nonce]
 
     async def facts(self, after: int, wait_s: float) -> FactBatch:
         """Return published facts with seq > `after`; wait up to `wait_s` for the first.

@@ -7,23 +7,23 @@ proof; `reconcile` compares belief with the venue's statement.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from decimal import Decimal
 
 import structlog
 
+from actors.account.history import FillHistory
 from actors.account.ledger import Ledger
 from actors.account.old_orders import OldOrders
 from actors.account.spec import AccountTuning
+from actors.account.standing import Standing
 from actors.account.state import OrderRecord
+from actors.account.strangers import Strangers
 from actors.actor import NumberedFact
 from actors.meter import Meter
-from strategies.domain.account import ReportedPosition
 from strategies.domain.events import AccountModeChanged
-from strategies.domain.ids import InstrumentId, OrderId, Timestamp, VenueOrderId
+from strategies.domain.ids import InstrumentId, OrderId
 from strategies.domain.order import OrderStatus
 from strategies.domain.position import FillCause
-from strategies.reconcile import Agreement, Difference, compare
-from venues.errors import Malformed, RateLimited, Rejected, Unreachable
+from venues.errors import READ_ERRORS
 from venues.venue import (
     Ack,
     Certainty,
@@ -46,8 +46,6 @@ _MS = 1_000
 
 _JUST_AFTER_S = 0.1
 """A look at the moment of expiry comes this much later, so that no rounding makes it too early."""
-READ_ERRORS = (Unreachable, Malformed, RateLimited, Rejected)
-"""All that a read may raise; each means: no answer, ask again later."""
 
 
 class Lookout:
@@ -85,28 +83,25 @@ class Lookout:
         self._now = now
         self._freeze = freeze
         self._fence = fence
-        self._difference: Difference | None = None
+        self.history = FillHistory(ledger, venue, instrument_id, tuning, on_fill=self.on_fill)
+        self.standing = Standing(
+            ledger,
+            venue,
+            instrument_id,
+            tuning,
+            self.history,
+            meter=meter,
+            now=now,
+            freeze=freeze,
+            on_no_fills=self._want_catch_up,
+        )
         self.old = OldOrders(ledger, venue, tuning, meter=meter, now=now, freeze=freeze, on_fill=self.on_fill)
+        self.strangers = Strangers(ledger, venue, instrument_id, tuning, freeze=freeze, on_order=self._on_order)
         self._looks: dict[OrderId, tuple[float, float]] = {}
         """Per order: loop time of the next question, and the wait after it."""
         self._catch_up_wanted = asyncio.Event()
-        self._reconcile_wanted = asyncio.Event()
+        self._orders_wanted = False
         self._stirred = asyncio.Event()
-        self.reported: ReportedPosition | None = None
-        self._asked: ReportedPosition | None = None
-        """The last statement that was asked for: streams leave out some of it."""
-        self.reconciled_at: Timestamp | None = None
-
-    @property
-    def details(self) -> ReportedPosition | None:
-        """Return the last statement; what streams leave out comes from the last one asked for of the same position."""
-        latest, asked = self.reported, self._asked
-        if latest is None or asked is None or latest is asked:
-            return latest
-        if (latest.quantity, latest.entry_price) != (asked.quantity, asked.entry_price):
-            return latest
-        kept = asked.model_copy(update={"at": latest.at})
-        return kept if latest.unrealized is None else kept.model_copy(update={"unrealized": latest.unrealized})
 
     # --- loops --------------------------------------------------------------------------------------------------
 
@@ -119,13 +114,14 @@ class Lookout:
                 case FillReport():
                     await self.on_fill(event)
                 case PositionReport(position=position):
-                    self._on_position(position)
+                    self.standing.on_stream(position)
                 case StreamGap(channel=channel, reason=reason):
                     _log.warning("stream_gap", channel=channel, reason=reason)
                     self._meter.count("stream_gaps")
-                    self._want_catch_up()
+                    self.standing.stream_lost()
+                    self._lost()
                 case StreamUp():
-                    self._want_catch_up()
+                    self._lost()
                 case ForeignWrite(detail=detail):
                     self._freeze(detail)
                 case QuoteReport():
@@ -133,18 +129,16 @@ class Lookout:
 
     async def resolve(self) -> None:
         """Ask about orders that are silent or in doubt, and fetch fills that are missing, for ever."""
-        missed: set[VenueOrderId] = set()
         while True:
-            # An order's end may overtake its fills by a frame: only what is still missing a tick later is asked for.
-            missing = {report.venue_order_id for report in self._ledger.book.missing_fills()}
-            if self._catch_up_wanted.is_set() or missing & missed:
+            fills_missing = self.history.is_wanted()
+            if self._catch_up_wanted.is_set() or fills_missing:
                 await self._catch_up_once()
-            missed = missing
             for record in self._ledger.book.in_flight():
                 if self._due(record):
                     await self._look(record)
             self._forget_ended()
-            if not self._catch_up_wanted.is_set() and not self._ledger.book.in_flight():
+            await self.strangers.look_at_writes()
+            if not self._is_busy:
                 # Nothing is silent, in doubt or missing: the next write or gap in a stream brings the next question.
                 self._stirred.clear()
                 await self._stirred.wait()
@@ -156,14 +150,14 @@ class Lookout:
         while True:
             with suppress(TimeoutError):  # nobody asked: the time has come
                 async with asyncio.timeout(self._tuning.reconcile_every_s):
-                    await self._reconcile_wanted.wait()
-            self._reconcile_wanted.clear()
+                    await self.standing.wanted.wait()
+            self.standing.wanted.clear()
             try:
-                await self.look_at_position()
+                await self.standing.look()
             except READ_ERRORS as error:
                 _log.info("reconcile_without_answer", error=str(error))
                 await asyncio.sleep(self._tuning.look_backoff_s)
-                self._reconcile_wanted.set()
+                self.standing.wanted.set()
             await self._ledger.snapshot_if_due()
 
     # --- parts that others call ---------------------------------------------------------------------------------
@@ -172,12 +166,10 @@ class Lookout:
         """Say that a write has got its identity: from now on somebody has to see to its end."""
         self._stirred.set()
 
-    async def catch_up(self) -> None:
-        """Read every fill since the last known one and fold what is new. Raises as a read does."""
-        last = self._ledger.book.state.last_fill_at.get(self._instrument_id, Timestamp(0))
-        since = Timestamp(max(0, last - int(self._tuning.fills_overlap_s * _MS)))
-        for fill in await self._venue.fills(self._instrument_id, since):
-            await self.on_fill(fill)
+    def on_unknown(self, write: WriteIdentity) -> None:
+        """Take a write that is no order and whose answer was lost: what it did shows elsewhere, its nonce does not."""
+        self.strangers.watch(write)
+        self.stir()
 
     async def on_fill(self, report: FillReport) -> None:
         """Fold one execution."""
@@ -198,61 +190,7 @@ class Lookout:
         if report is not None:
             await self._ledger.commit(lambda book: book.decide_order_report(report, self._now()))
 
-    async def look_at_position(self) -> ReportedPosition:
-        """Fetch the venue's statement and compare it with belief. Raises as a read does."""
-        book = self._ledger.book
-        facts_before = book.state.fact_seq
-        settled_before = book.settled(self._instrument_id)
-        statement = await self._venue.position(self._instrument_id)
-        self.reported = self._asked = statement
-        believed = self._ledger.book.believed(self._instrument_id)
-        settled = settled_before and book.settled(self._instrument_id) and book.state.fact_seq == facts_before
-        if settled and statement.quantity != believed:
-            # A fill that the stream lost explains most differences. Without the history nothing is judged, but the
-            # statement stands: who has to get out must see it.
-            settled = await self._caught_up() and book.settled(self._instrument_id)
-            believed = self._ledger.book.believed(self._instrument_id)
-        comparison = compare(
-            believed,
-            statement.quantity,
-            settled=settled,
-            seen=self._difference,
-            confirm_ms=int(self._tuning.adjust_confirm_s * _MS),
-            at=self._now(),
-        )
-        self._difference = comparison.difference
-        await self._follow(comparison.agreement, statement.quantity)
-        return statement
-
     # --- parts --------------------------------------------------------------------------------------------------
-
-    async def _caught_up(self) -> bool:
-        """Read the fills; say whether the venue answered."""
-        try:
-            await self.catch_up()
-        except READ_ERRORS as error:
-            _log.info("fills_without_answer", error=str(error))
-            self._want_catch_up()
-            return False
-        return True
-
-    async def _follow(self, agreement: Agreement, reported: Decimal) -> None:
-        match agreement:
-            case Agreement.AGREED:
-                self.reconciled_at = self._now()
-            case Agreement.UNSETTLED:
-                pass
-            case Agreement.UNEXPLAINED:
-                asyncio.get_running_loop().call_later(self._tuning.adjust_confirm_s, self._reconcile_wanted.set)
-            case Agreement.CONFIRMED:
-                self._difference = None
-                self._meter.count("position_adjustments")
-                reason = "two statements of the venue agree and no fill explains the difference"
-                _log.error("position_adjusted", reported=str(reported), reason=reason)
-                await self._ledger.commit(
-                    lambda book: book.decide_adjusted(self._instrument_id, reported, reason, self._now())
-                )
-                self.reconciled_at = self._now()
 
     async def _on_order(self, report: OrderReport) -> None:
         book = self._ledger.book
@@ -265,11 +203,15 @@ class Lookout:
             return
         await self._ledger.commit(lambda b: b.decide_order_report(report, self._now()))
 
-    def _on_position(self, position: ReportedPosition) -> None:
-        self.reported = position
-        book = self._ledger.book
-        if book.settled(self._instrument_id) and position.quantity != book.believed(self._instrument_id):
-            self._reconcile_wanted.set()
+    def _lost(self) -> None:
+        self.history.lost()
+        self._orders_wanted = True
+        self._want_catch_up()
+
+    @property
+    def _is_busy(self) -> bool:
+        """Say whether anything has to be asked soon."""
+        return bool(self._catch_up_wanted.is_set() or self._ledger.book.in_flight() or self.strangers.is_watching)
 
     def _want_catch_up(self) -> None:
         self._catch_up_wanted.set()
@@ -277,8 +219,21 @@ class Lookout:
 
     async def _catch_up_once(self) -> None:
         self._catch_up_wanted.clear()
-        if not await self._caught_up():
+        if not (await self.history.caught_up() and await self._looked_at_orders()):
+            self._want_catch_up()
             await asyncio.sleep(self._tuning.look_backoff_s)
+
+    async def _looked_at_orders(self) -> bool:
+        """After a loss, look for orders that came meanwhile; say whether that is done."""
+        if not self._orders_wanted:
+            return True
+        self._orders_wanted = False
+        try:
+            await self.strangers.look_at_orders()
+        except READ_ERRORS as error:
+            _log.info("orders_without_answer", error=str(error))
+            self._orders_wanted = True
+        return not self._orders_wanted
 
     def _due(self, record: OrderRecord) -> bool:
         identity = record.prepared
@@ -339,6 +294,8 @@ class Lookout:
                 await self.old.looked_in_vain(record, identity, verdict.proof, executed=False)
                 return
             case Certainty.DEAD:
+                if verdict.nonce_taken:
+                    await self.strangers.look_at_nonce(identity)
                 await self._ledger.commit(
                     lambda book: book.decide_rejected(order_id, "proven-dead", verdict.proof, self._now())
                 )

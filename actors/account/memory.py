@@ -66,6 +66,8 @@ class Memory:
         """For fills that name only the venue's id. Not durable: every report tells it again."""
         self._closing: dict[OrderId, tuple[OrderReport, str]] = {}
         """Ends that the venue told of while fills were still missing. Not durable: a look-up tells them again."""
+        self._behind: dict[OrderId, OrderReport] = {}
+        """Open orders of which the venue says that more was executed than we have seen fills for. Not durable, too."""
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -100,14 +102,20 @@ class Memory:
         held = self.state.positions.get(instrument_id)
         return ZERO if held is None else held.quantity
 
-    def missing_fills(self) -> list[OrderReport]:
-        """Return the venue's word on orders that ended with more executed than we have seen fills for."""
-        return [report for report, _ in self._closing.values()]
+    def missing_fills(self) -> dict[OrderId, OrderReport]:
+        """Return the venue's word on orders of which more was executed than we have seen fills for."""
+        ended = {order_id: report for order_id, (report, _) in self._closing.items()}
+        return {**self._behind, **ended} if self._behind else ended
 
     def settled(self, instrument_id: InstrumentId) -> bool:
         """Say whether nothing that could move the position is under way."""
         busy = (r for r in self._open.values() if r.is_moving and r.request.instrument_id == instrument_id)
-        return next(busy, None) is None and not self._closing
+        return next(busy, None) is None and not self._closing and not self._behind
+
+    def at_rest(self) -> bool:
+        """Say whether all that is under way rests at the venue, by its own word, and owes us no fill."""
+        known = all(r.status is not OrderStatus.SUBMITTED and r.doubt_since is None for r in self.moving())
+        return known and not self._closing and not self._behind
 
     def owns(self, client_order_id: int | None) -> bool:
         """Say whether the venue's client order id is one that this journal allocated."""
@@ -251,6 +259,7 @@ class Memory:
         if record is None:
             return
         record.filled += fill.quantity
+        self._catch_up_with(record)
         if not record.status.is_terminal:
             record.status = advance(record.status, OrderStatus.PARTIALLY_FILLED)
         elif record.filled >= record.request.quantity and record.status in {OrderStatus.CANCELED, OrderStatus.EXPIRED}:
@@ -281,6 +290,12 @@ class Memory:
         if status.is_terminal:
             record.doubt_since = None
             self._open.pop(order_id, None)
+            self._behind.pop(order_id, None)
+
+    def _catch_up_with(self, record: OrderRecord) -> None:
+        told = self._behind.get(record.request.order_id)
+        if told is not None and record.filled >= told.filled:
+            del self._behind[record.request.order_id]
 
     def _clear_doubt(self, order_id: OrderId) -> None:
         self.state.orders[order_id].doubt_since = None

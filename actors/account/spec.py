@@ -53,6 +53,23 @@ class AccountTuning(Value):
     adjust_confirm_s: float = Field(
         default=3.0, gt=0, description="time between the two statements that must agree before belief follows the venue"
     )
+    adjust_resting_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="the same while orders rest at the venue, any of which may just have filled: longer than histories "
+        "trail",
+    )
+    differs_grace_s: float = Field(
+        default=10.0,
+        gt=0,
+        description="s that belief and the venue's statement may differ before nothing that opens risk is sent",
+    )
+    contradiction_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="s that a venue's answer and its stream may contradict each other about a position before the "
+        "account is frozen and a person is called",
+    )
     reconcile_every_s: float = Field(
         default=30.0, gt=0, description="how often position and fills are compared with the venue without being asked"
     )

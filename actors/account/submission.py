@@ -75,8 +75,14 @@ class Submission:
         now: Now,
         mode: Callable[[], AccountMode],
         on_answer: Callable[[Ack], Awaitable[None]],
+        on_unknown: Callable[[WriteIdentity], None],
+        held: Callable[[], str],
     ) -> None:
-        """Wire the parts; `mode` says what may be sent, `on_answer` gets what an answer tells of orders and fills."""
+        """Wire the parts.
+
+        `mode` says what may be sent, `on_answer` gets what an answer tells of orders and fills, `on_unknown` a write
+        without an answer that is no order, `held` says why nothing that opens risk may leave just now.
+        """
         self._ledger = ledger
         self._venue = venue
         self._depth = venue.capabilities.pipeline_depth
@@ -87,6 +93,8 @@ class Submission:
         self._now = now
         self._mode = mode
         self._on_answer = on_answer
+        self._on_unknown_write = on_unknown
+        self._held = held
         self._queues: dict[Lane, list[tuple[int, str]]] = {lane: [] for lane in LANES}
         self._places: dict[str, int] = {}
         self._taken_out: set[str] = set()
@@ -94,7 +102,7 @@ class Submission:
         self._arrivals = 0
         self._in_flight = 0
         self._changed = asyncio.Event()
-        self._deaf = ""
+        self._no_entry = ""
         self._departures: asyncio.Queue[_Departure] = asyncio.Queue()
         self._signing = asyncio.Lock()
         """Held from the first signature of a departure until it stands in line: nonces leave in their order."""
@@ -157,7 +165,7 @@ class Submission:
         if room <= 0:
             return None
         status = self._venue.status()
-        budget, self._deaf = status.budget_left, status.deaf
+        budget, self._no_entry = status.budget_left, status.deaf or self._held()
         lane = self._ready_lane(budget)
         if lane is None:
             return None
@@ -168,8 +176,8 @@ class Submission:
         if mode in {AccountMode.DISARMED, AccountMode.STOPPED}:
             return None
         for lane in LANES if mode is AccountMode.ARMED else (Lane.EXIT,):
-            if lane is Lane.ENTRY and self._deaf:
-                continue  # nothing opens risk while we might not hear what it does
+            if lane is Lane.ENTRY and self._no_entry:
+                continue  # nothing opens risk while we might not hear what it does, or do not know what we hold
             if self._queues[lane] and budget.get(lane, 1.0) >= 1.0 and not self._rests.holds(lane):
                 return lane
         return None
@@ -213,7 +221,7 @@ class Submission:
         if waited_s <= bound:
             return False
         detail = f"waited {waited_s:.1f} s in lane {lane}, bound {bound:g} s" + (
-            f"; {self._deaf}" if self._deaf else ""
+            f"; {self._no_entry}" if self._no_entry else ""
         )
         self._meter.count("orders_denied")
         await self._ledger.commit(lambda book: book.decide_denied(OrderId(key), "stale", detail, self._now()))
@@ -460,6 +468,9 @@ class Submission:
         self._meter.count("outcomes_unknown")
         if self._ledger.book.order(OrderId(key)) is None:
             # What a cancel did shows in the orders' own ends; a leverage is observed anew. Neither is sent again here.
+            other = self._others.get(key)
+            if other is not None and other.identity is not None:
+                self._on_unknown_write(other.identity)
             await self._settle_other(key, f"outcome unknown: {reason}")
             return
         await self._ledger.commit(lambda book: book.decide_doubt(OrderId(key), reason, self._now()))

@@ -117,7 +117,7 @@ class CycleFold:
     def _settle(self, settings: DecidedBy) -> None:
         spec = GroupSpec(group=self._group, instrument_id=settings.instrument_id, legs=settings.legs)
         self._settings = settings
-        self._machine = self._build(settings.strategy, spec, settings.params, settings.limits)
+        self._machine = self._build(settings.strategy, spec, settings.params, settings.limits_in_force)
         if self._state is None:
             self._state = self._machine.start()
             self._view = self._machine.view(self._state)

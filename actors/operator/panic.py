@@ -30,6 +30,7 @@ from actors.journal.protocol import (
 )
 from actors.journal.store import open_store
 from actors.operator.eviction import evict
+from actors.operator.left_out import LeftOut, left_out
 from actors.operator.panic_report import LegLine, LegWatch, table
 from actors.operator.session import Interrupts
 from actors.operator.terminal import Terminal
@@ -50,6 +51,8 @@ _RETRY_S = 1.0
 """Wait before an account that could not be taken, or was lost, is taken again."""
 _POLL_S = 0.05
 """How often an account is asked whether it has looked at its venue, and a group what has changed."""
+_LOOK_S = 5.0
+"""Longest wait, once all is flat, for the look at the journals of other accounts; it began with the panic."""
 _REASON = "panic"
 
 T = TypeVar("T")
@@ -164,14 +167,27 @@ class Panic:
         *,
         by: str,
         say: Say,
+        only: Collection[GroupId] | None = None,
         make_account: MakeAccount = AccountActor,
         evict: Evict = evict,
     ) -> None:
-        """Wire the parts. `by` says who pressed it: in the journal, and to whoever held what is taken over."""
+        """Wire the parts.
+
+        Args:
+            wanted: what is taken over.
+            store: where the journals are.
+            by: who pressed it: in the journal, and to whoever held what is taken over.
+            say: shows a line.
+            only: the groups that were named; None = all that there are, so that no account may be left out.
+            make_account: makes an account actor.
+            evict: ends the process that holds a lock.
+        """
         self._wanted = wanted
         self._store = store
         self._by = by
         self._say = say
+        self._only = only
+        self._left_out: list[LeftOut] = []
         self._make_account = make_account
         self._evict = evict
         self._tasks = Tasks("panic", self._failed)
@@ -200,18 +216,31 @@ class Panic:
                 self._tasks.start(f"group:{spec.group.group}", self._lead(spec))
             for account in self._wanted.accounts:
                 self._tasks.start(f"account:{account.account}", self._keep(account))
+            looking = self._tasks.start("left-out", self._look_for_left_out())
             await self._until_over(timeout_s, enough)
+            await asyncio.wait({looking}, timeout=_LOOK_S)
             return OPEN if self.open_legs() else FLAT
         finally:
             await self._end()
 
     def open_legs(self) -> tuple[str, ...]:
-        """Name every leg that is not confirmed flat, with what is known of it."""
-        return tuple(
+        """Name every leg that is not confirmed flat, with what is known of it, and what this panic does not reach."""
+        legs = (
             f"{leg.name}: {leg.words}" + (f" ({trouble})" if (trouble := self._troubles.get(leg.account)) else "")
             for leg in self._watch.legs
             if not leg.flat
         )
+        return (*legs, *(str(each) for each in self._left_out))
+
+    async def _look_for_left_out(self) -> None:
+        """Say loudly which accounts hold something, by their journals, and have no leg in these settings."""
+        covered = {account.account for account in self._wanted.accounts}
+        try:
+            self._left_out = await left_out(self._store, covered, self._only)
+        except JournalError as error:
+            self._say(f"Whether an account is left out could not be found out: {error}")
+        for each in self._left_out:
+            self._say(f"WARNING: {each}.")
 
     async def _until_over(self, timeout_s: float, enough: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
@@ -342,6 +371,7 @@ class Panic:
             for spec in self._wanted.groups:
                 name = spec.group.group
                 still = any(leg.group == name and not leg.flat for leg in self._watch.legs)
+                still = still or any(name in each.groups for each in self._left_out)
                 outcome = "NOT CONFIRMED FLAT" if still else CONFIRMED
                 try:
                     await self._store.claim(f"group/{name}", panic_ended(self._by, outcome))
@@ -365,8 +395,12 @@ class Panic:
         self._say(f"{task} failed: {in_short(error)}")
 
 
-async def press(wanted: Targets, journal: str, timeout_s: float, console: Console) -> int:
+async def press(
+    wanted: Targets, journal: str, timeout_s: float, console: Console, *, only: Collection[GroupId] | None = None
+) -> int:
     """Press panic, show what happens, and return the exit code; the first Ctrl-C ends it and says what is open.
+
+    `only` are the groups that a person has named; None = everything that there is.
 
     Raises:
         PanicRunsError: another panic runs over one of the groups; nothing was touched.
@@ -374,7 +408,7 @@ async def press(wanted: Targets, journal: str, timeout_s: float, console: Consol
     store = open_store(journal)
     terminal = Terminal(console)
     interrupts = Interrupts()
-    panic = Panic(wanted, store, by=presser(), say=terminal.say)
+    panic = Panic(wanted, store, by=presser(), say=terminal.say, only=only)
     try:
         with interrupts.heard():
             code = await panic.run(timeout_s, interrupts.first)

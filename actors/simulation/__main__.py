@@ -11,7 +11,7 @@ from functools import partial
 from multiprocessing import get_context
 from time import perf_counter
 
-from actors.simulation.cast import CASTS, LIQUIDATION_HEDGE
+from actors.simulation.cast import CASTS, LIMITED, LIQUIDATION_HEDGE
 from actors.simulation.chunk import play_chunk, read_values_fast
 from actors.simulation.play import play
 from actors.simulation.quiet import quiet
@@ -35,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--verbose", action="store_true", help="tell the whole story of --seed")
     parser.add_argument("--digests", action="store_true", help="print only the digest of each seed's journals, as JSON")
     parser.add_argument("--processes", type=int, default=2, help="processes to play in (default %(default)s)")
-    parser.add_argument("--strategy", choices=sorted(CASTS), default=LIQUIDATION_HEDGE, help="who plays (%(default)s)")
+    parser.add_argument(
+        "--strategy", choices=sorted(CASTS | LIMITED), default=LIQUIDATION_HEDGE, help="who plays (%(default)s)"
+    )
     chosen = parser.parse_args(arguments)
     seeds = range(chosen.start, chosen.start + chosen.seeds)
     if chosen.seed is not None:

@@ -1,6 +1,6 @@
 """Who plays: the strategy of a simulation's group, its legs, its quick numbers, and how much it may ever hold."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,8 @@ class Cast:
     """Empty: the scenario draws them."""
     most: Decimal | None = None
     """Base units that no leg may ever pass; None = its largest order."""
+    limited: bool = False
+    """It plays under limits that are tight enough to fire; the scenario draws them."""
 
 
 CASTS = {
@@ -111,3 +113,5 @@ CASTS = {
     )
 }
 """By the name of the strategy."""
+LIMITED = {f"{name}+limits": replace(cast, limited=True) for name, cast in CASTS.items()}
+"""The same under limits, by the name of the strategy and `+limits`."""

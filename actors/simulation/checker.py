@@ -13,6 +13,7 @@ from actors.group_log import STEP, GroupLog, Loaded, StepBody
 from actors.journal.protocol import Entry, Record
 from actors.meter import Meter
 from actors.simulation.cast import LIQUIDATION_HEDGE
+from actors.simulation.limits_judge import judge_counting, judge_limits
 from actors.simulation.market import ETH, SYMBOLS
 from actors.simulation.scenario import GROUP, VENUE_OF
 from actors.simulation.world import World, stream_of
@@ -120,7 +121,10 @@ def judge(world: World) -> list[str]:
         found.extend(judge_facts(account, [*_facts(told)], truth))
     if world.scenario.cast.strategy == LIQUIDATION_HEDGE:
         found.extend(judge_hedges([order for orders in wanted.values() for order in orders.values()], executed))
-    if world.scenario.seed % REPLAY_EVERY == 0:
+    if world.scenario.cast.limited:
+        steps = [StepBody.model_validate_json(record.body) for record in records if record.kind == STEP]
+        found.extend(judge_limits(world.scenario.limits, steps))
+    if world.scenario.cast.limited or world.scenario.seed % REPLAY_EVERY == 0:
         found.extend(_judge_replay(world))
     return found
 
@@ -302,13 +306,17 @@ def _truth(world: World, account: str, orders_of: dict[ClientOrderId, OrderId]) 
 
 def _judge_replay(world: World) -> Iterator[str]:
     """Fold the group's journal anew, from its first record: the same commands, byte for byte, and the same end."""
-    machine = build_machine(world.scenario.cast.strategy, world.group_spec, world.scenario.params, {})
+    machine = build_machine(
+        world.scenario.cast.strategy, world.group_spec, world.scenario.params, world.scenario.limits
+    )
     loaded = world.loop.run(_replay(world, machine))
     living = world.view()
     if loaded.divergence is not None:
         yield f"the replay decides otherwise: {loaded.divergence}"
     elif living is not None and machine.view(loaded.state) != living:
         yield "the group's journal folds to something else than what the group shows"
+    if world.scenario.cast.limited and loaded.divergence is None:
+        yield from judge_counting(loaded.state, world.market, [*world.scenario.cast.legs.values()])
 
 
 async def _replay(world: World, machine: Machine[Any]) -> Loaded:

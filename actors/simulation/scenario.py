@@ -1,11 +1,12 @@
 """What one seed stands for: the group, its surroundings, and everything that will go wrong, drawn before it begins."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
 from typing import Any
 
-from actors.simulation.cast import CASTS, LIQUIDATION_HEDGE, Cast
+from actors.simulation.cast import CASTS, LIMITED, LIQUIDATION_HEDGE, Cast
+from actors.simulation.limits import draw_limits
 from strategies.domain.events import OperatorState
 
 GROUP = "group"
@@ -156,6 +157,8 @@ class Scenario:
     last_word: OperatorState
     cast: Cast = CASTS[LIQUIDATION_HEDGE]
     """Who plays it."""
+    limits: dict[str, Any] = field(default_factory=dict)
+    """The group's limits, as a settings file has them."""
 
 
 def draw_scenario(seed: int, strategy: str = LIQUIDATION_HEDGE) -> Scenario:
@@ -164,9 +167,10 @@ def draw_scenario(seed: int, strategy: str = LIQUIDATION_HEDGE) -> Scenario:
     Raises:
         KeyError: no such cast.
     """
-    cast = CASTS[strategy]
+    cast = (CASTS | LIMITED)[strategy]
     drawn = _draw(seed)
-    return replace(drawn, cast=cast, params=cast.params or drawn.params)
+    limits = draw_limits(seed) if cast.limited else {}
+    return replace(drawn, cast=cast, params=cast.params or drawn.params, limits=limits)
 
 
 def _draw(seed: int) -> Scenario:

@@ -202,6 +202,7 @@ class World:
             group=self.group_spec,
             strategy=self.scenario.cast.strategy,
             params=self.scenario.params,
+            limits=self.scenario.limits,
             journal="memory:",
             lock_dir="",
             snapshot_every=self.scenario.snapshot_every,
@@ -285,7 +286,9 @@ class World:
         group = self.group()
         if group is not None and group.stopped:
             return f"the group does not decide: {group.stopped}"
-        flattened = self.scenario.last_word is OperatorState.FLATTEN and view.phase in {"IDLE", "ENDED"}
+        limited = group is not None and any(each.reached_at for each in group.limits())
+        told = limited and view.operator_state is not OperatorState.RUN
+        flattened = (told or self.scenario.last_word is OperatorState.FLATTEN) and view.phase in {"IDLE", "ENDED"}
         if view.outcome is Outcome.RUNNING and not flattened:
             return f"the group is {view.phase}: {view.reason}; next {view.next}"
         for name in VENUE_OF:

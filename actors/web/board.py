@@ -30,7 +30,7 @@ from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, GroupId, InstrumentId, LegName, OrderId, Timestamp
 from strategies.domain.model import Value
 from strategies.domain.order import Lane
-from strategies.machine import GroupView, LegView, Outcome
+from strategies.machine import GroupView, LegView, LimitView, Outcome
 
 RECENT = 10
 """Journal events on a card."""
@@ -150,6 +150,7 @@ class GroupCard(Value):
     fees: Decimal | None = None
     funding: Decimal | None = None
     legs: tuple[LegCard, ...] = ()
+    limits: tuple[LimitView, ...] = Field(default=(), description="what the group lives under, and how much is used")
     recent: tuple[str, ...] = Field(default=(), description="the last journal steps in words, newest first")
 
 
@@ -276,6 +277,7 @@ def _group(name: GroupId, row: GroupRow, seen: Overview) -> GroupCard:
         fees=_sum(leg.details.fees for leg in legs),
         funding=_sum(leg.details.funding for leg in legs),
         legs=legs,
+        limits=status.limits,
         recent=tuple(reversed(status.recent[-RECENT:])),
     )
 

@@ -20,11 +20,12 @@ from actors.metric_kinds import (
     HistogramMetric,
     LaneOf,
     Leg,
+    LimitOf,
     Metric,
     R,
     RefusalOf,
 )
-from actors.metrics import GROUP_HISTOGRAMS, GROUPS, LEGS, REFUSALS
+from actors.metrics import GROUP_HISTOGRAMS, GROUPS, LEGS, LIMITS, REFUSALS
 from actors.metrics_host import ACTORS, HOST, NOTIFIERS, RAY, SUPERVISOR
 from actors.metrics_venue import ACCOUNT_HISTOGRAMS, ACCOUNTS, LANES, STREAMS
 from actors.refusal import RefusalKind
@@ -43,6 +44,7 @@ TABLE: tuple[Metric[Any] | HistogramMetric, ...] = (
     *GROUPS,
     *LEGS,
     *REFUSALS,
+    *LIMITS,
     *ACCOUNTS,
     *LANES,
     *STREAMS,
@@ -73,6 +75,7 @@ def _lines(seen: Overview) -> list[str]:
     _family(lines, GROUPS, groups)
     _family(lines, LEGS, list(_legs(seen)))
     _family(lines, REFUSALS, list(_refusals(seen)))
+    _family(lines, LIMITS, list(_limits(seen)))
     _family(lines, ACCOUNTS, accounts)
     _family(lines, LANES, list(_lanes(seen)))
     _family(lines, STREAMS, list(_channels(seen)))
@@ -161,6 +164,13 @@ def _refusals(seen: Overview) -> Iterator[Labelled[RefusalOf]]:
             for leg, view in row.status.view.legs.items():
                 for kind in RefusalKind:
                     yield (name, leg, view.account, kind.value), RefusalOf(row.status, view.account, kind)
+
+
+def _limits(seen: Overview) -> Iterator[Labelled[LimitOf]]:
+    for name, row in seen.groups.items():
+        if row.status is not None:
+            for limit in row.status.limits:
+                yield (name, limit.name, limit.account or ""), LimitOf(limit)
 
 
 def _lanes(seen: Overview) -> Iterator[Labelled[LaneOf]]:

@@ -69,7 +69,7 @@ def wanted_leverage(turn: Turn, name: LegName) -> Decimal:
     instrument = turn.instrument(name)
     if instrument is not None:
         wanted = min(wanted, instrument.max_leverage)
-    limit = turn.setting.limits.max_leverage
+    limit = turn.setting.limits.leverage_of(turn.leg(name).account)
     return wanted if limit is None else min(wanted, limit)
 
 
@@ -99,12 +99,13 @@ def all_numbers(turn: Turn) -> dict[LegName, LegNumbers] | str:
 def size_rules(turn: Turn) -> SizeRules:
     """Return the bounds on any size."""
     limits = turn.setting.limits
-    leverage = turn.params.leverage if limits.max_leverage is None else min(turn.params.leverage, limits.max_leverage)
+    most = limits.leverage()
+    leverage = turn.params.leverage if most is None else min(turn.params.leverage, most)
     return SizeRules(
         leverage=leverage,
         usable_fraction=turn.params.usable_fraction,
         max_quantity=turn.params.max_quantity,
-        max_leg_notional_usd=_share(limits.max_leg_notional_usd, turn.params.limit_share),
+        max_leg_notional_usd=_share(limits.leg_notional_usd(), turn.params.limit_share),
         max_notional_usd=_share(limits.max_notional_usd, turn.params.limit_share),
         larger_than=turn.params.liquidation_tolerance,
         test_mode=turn.params.test_mode,

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from actors.web.exposition import TABLE, render
 from actors.web.refusal import Reason
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import Timestamp
-from strategies.machine import LegView
+from strategies.machine import LegView, LimitView
 from tests.actors.scene import NOW, A, B, G, actor, group_row, scene
 from tests.actors.supervision.local import account_status, group_status
 
@@ -40,7 +41,7 @@ def test_every_name_is_unique_and_keeps_the_rules():
     for metric in TABLE:
         assert re.fullmatch(r"(hedge|venue)_[a-z_]+", metric.name)
         assert (metric.type is Type.COUNTER) == metric.name.endswith("_total")
-        assert set(metric.labels) <= {"group", "leg", "account", "venue", "lane", "channel", "reason", "actor"}
+        assert set(metric.labels) <= {"group", "leg", "account", "venue", "lane", "channel", "reason", "actor", "limit"}
         assert metric.help.endswith(".")
         if metric.unit in {"seconds", "usd", "base", "bytes", "ratio"}:
             assert metric.unit in metric.name
@@ -138,6 +139,30 @@ def test_the_page_is_what_prometheus_reads():
     assert [(each.labels, each.value) for each in ups] == [({"group": 'a"b\\c\nd'}, 1)]
     buckets = [each for each in families["venue_sign_seconds"].samples if each.name.endswith("_bucket")]
     assert [each.value for each in buckets] == [2, 3, 4]
+
+
+def test_a_limit_shows_what_is_used_and_whether_it_is_reached():
+    """A share of it; nothing where nothing is used up or known; the group's own has no account."""
+    status = group_status(G, 1)
+    limits = (
+        LimitView(
+            name="loss_usd_per_day",
+            account=None,
+            word="pause",
+            most=Decimal(50),
+            unit="USD",
+            used=Decimal(60),
+            reached_at=NOW,
+        ),
+        LimitView(name="slippage", account=A, word="deny", most=Decimal("0.02"), unit="", used=None, denied=2),
+    )
+    samples = page(scene(groups={"g": group_row(status=status.model_copy(update={"limits": limits}))}))
+    loss, slippage = 'group="g",limit="loss_usd_per_day",account=""', f'group="g",limit="slippage",account="{A}"'
+    assert samples[f"hedge_limit_used_ratio{{{loss}}}"] == 1.2
+    assert samples[f"hedge_limit_reached{{{loss}}}"] == 1
+    assert f"hedge_limit_used_ratio{{{slippage}}}" not in samples
+    assert samples[f"hedge_limit_reached{{{slippage}}}"] == 0
+    assert samples[f"hedge_limit_denials_total{{{slippage}}}"] == 2
 
 
 def test_trouble_shows_as_parked():

@@ -13,7 +13,8 @@ from actors.group_log import STEP, StepBody
 from actors.journal.protocol import Entry, JournalWriteError, StaleEpochError
 from actors.journal.store import open_store
 from actors.operator.panic import FLAT, OPEN, Panic, PanicRunsError, Targets
-from actors.supervision.takeover import has_ended, is_panic
+from actors.operator.panic_report import LegWatch
+from actors.supervision.takeover import has_ended, is_panic, left_flat
 from strategies.domain.account import AccountMode
 from strategies.domain.commands import SubmitOrder
 from strategies.domain.events import OperatorState, OperatorStateSet
@@ -235,6 +236,41 @@ async def test_a_leg_that_cannot_be_reached_is_named_and_the_others_are_closed(s
     assert "nobody listens there" in panic.last_words()
     assert await press(scene.panic([])) == FLAT
     await scene.check_flat()
+
+
+@pytest.mark.parametrize(("only", "code"), [(None, OPEN), (("triad",), OPEN), (("another",), FLAT)])
+async def test_a_leg_that_was_dropped_from_the_file_is_named_loudly(scene, only, code):
+    """Its account holds something, and nothing here reaches it: said at once and at the end, and it is no success."""
+    await scene.monitoring()
+    held = scene.held("l2")
+    assert held != 0
+    said: list[str] = []
+    panic = scene.panic(said, only=only)
+    spec = panic._wanted.groups[0]
+    legs = {leg: account for leg, account in spec.group.legs.items() if account != "l2"}
+    panic._wanted = Targets(
+        accounts=tuple(each for each in panic._wanted.accounts if each.account != "l2"),
+        groups=(spec.model_copy(update={"group": spec.group.model_copy(update={"legs": legs})}),),
+    )
+    panic._watch = LegWatch(panic._wanted.groups)
+    scene.lines["l2"].dead = True
+    scene.accounts["l2"].abandon()
+    assert await press(panic) == code
+    assert scene.held("l2") == held
+    assert scene.held("bp") == scene.held("l1") == 0
+    words = f"account l2 is NOT CLOSED: its journal holds {held.normalize():f} ETH-PERP for triad, and these settings"
+    assert any(line.startswith(f"WARNING: {words}") for line in said) == (code == OPEN)
+    assert (words in panic.last_words()) == (code == OPEN)
+    holder = await panic_holder(scene, "group/triad")
+    assert left_flat(holder) == (code == FLAT)
+
+
+async def panic_holder(scene, stream: str) -> str:
+    """Return who holds a stream, as the next supervisor reads it."""
+    store = open_store(scene.journal)
+    holder = (await store.owner(stream))[1]
+    await store.close()
+    return holder
 
 
 async def test_an_interrupt_ends_it_and_a_second_press_goes_on(scene):

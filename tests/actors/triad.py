@@ -3,7 +3,7 @@
 import asyncio
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -120,6 +120,8 @@ class Triad:
     legs = LEGS
     quick = QUICK
     """What `start_group` starts; another strategy's test says otherwise."""
+    limits: ClassVar[dict[str, Any]] = {}
+    """The group's limits, as a settings file has them."""
 
     def __init__(self, folder: Path, *, delay_ms: int = 20) -> None:
         self.folder = folder
@@ -208,6 +210,7 @@ class Triad:
             group=GroupSpec.model_validate({"group": "triad", "instrument_id": ETH, "legs": self.legs}),
             strategy=self.strategy,
             params=self.quick | params,
+            limits=self.limits,
             operator_state=state,
             journal=self.journal,
             lock_dir=str(self.folder / "locks"),

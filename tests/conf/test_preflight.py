@@ -87,6 +87,8 @@ async def test_a_sound_deployment_is_ready_and_untouched(deployment):
         (("account_index = 2", "account_index = 77"), Check.KEY, "lighter refuses it"),
         (("leverage = 20", "leverage = 0.001"), Check.SIZE, "more collateral, more leverage, or higher limits"),
         (("max_slippage = 0.0150", "max_notional_usd = 1"), Check.SIZE, "the group's notional limit allows"),
+        (("max_slippage = 0.0150", "max_slippage_usd = 0.01"), Check.LIMITS, "0.01 are allowed; write more"),
+        (("max_slippage = 0.0150", "accounts = { l1 = { max_notional_usd = 1 } }"), Check.SIZE, "the limit of"),
         (("budget_share = 0.5", "budget_share = 1"), Check.BUDGET, "2 times what the venue allows their address"),
     ],
 )

@@ -29,6 +29,10 @@ ACCOUNT_LABELS = {"account": "a", "venue": "lighter"}
 NAKED, NET = f"hedge_group_naked_for_seconds{G}", f"hedge_group_net_exposure_usd{G}"
 OVER, GROSS = f"hedge_group_over{G}", f"hedge_group_gross_exposure_usd{G}"
 GAP, REFUSED = f"hedge_leg_gap_usd{LEG}", 'hedge_leg_refusals_total{group="g",leg="long",account="a",reason="margin"}'
+LIMIT = '{group="g",limit="loss_usd_per_day"}'
+REACHED, USED = f"hedge_limit_reached{LIMIT}", f"hedge_limit_used_ratio{LIMIT}"
+ACCOUNT_REACHED = 'hedge_limit_reached{group="g",limit="leverage",account="a"}'
+LIMIT_LABELS = {"group": "g", "limit": "loss_usd_per_day"}
 UP, BEAT = 'up{job="hedgevisor",instance="x"}', "hedge_supervisor_heartbeat_timestamp_seconds"
 INSTANCE = {"job": "hedgevisor", "instance": "x"}
 GROUP_HEARD, ACCOUNT_HEARD = (
@@ -125,6 +129,29 @@ CASES = (
         GROUP_LABELS,
     ),
     Case("HedgeGroupParked", {f"hedge_group_outcome{G}": always("1"), GROSS: always("0")}),
+    Case(
+        "HedgeLimitReached",
+        {REACHED: always("1")},
+        "g has reached max_loss_usd_per_day (reading 1) and does what its word says until it is released",
+        LIMIT_LABELS,
+    ),
+    # Nobody reports any more: what was reached is reached until somebody says otherwise.
+    Case(
+        "HedgeLimitReached",
+        {ACCOUNT_REACHED: "0+0x20 1+0x20"},
+        "g has reached accounts.a.max_leverage (reading 1) and does what its word says until it is released",
+        {"group": "g", "limit": "leverage", "account": "a"},
+        at_s=900,
+    ),
+    Case("HedgeLimitReached", {REACHED: always("0")}),
+    Case(
+        "HedgeLimitNear",
+        {USED: always("0.99"), REACHED: always("0")},
+        "g has used 99% of max_loss_usd_per_day",
+        LIMIT_LABELS,
+    ),
+    Case("HedgeLimitNear", {USED: always("1.2"), REACHED: always("1")}),
+    Case("HedgeLimitNear", {USED: always("0.97"), REACHED: always("0")}),
     Case(
         "HedgeLegSkew",
         {f"hedge_leg_skew_ratio{LEG}": always("0.25"), GAP: always("750")},

@@ -20,7 +20,7 @@ def test_a_machine_is_built_from_what_a_file_says(legs):
     machine = build_machine("liquidation_hedge", spec(*legs), {"leverage": 20}, {"max_leverage": 10})
     state = machine.start()
     assert machine.view(state).phase == "IDLE"
-    assert machine.code_version == "liquidation_hedge/3"
+    assert machine.code_version == "liquidation_hedge/3+gate/2"
     assert machine.state_from_json(machine.state_to_json(state)) == state
 
 

@@ -63,6 +63,8 @@ class Inquiry:
         if seen.order_known or seen.fenced:
             return self._forget_if_proven(write, judge(seen))
         next_nonce = await self._next_nonce(write)
+        # What an answer does not know was unknown when it was asked for, however long the answer took.
+        asked_at = self._now()
         tx, order, fills = await asyncio.gather(
             self._tx(write), self._order_of(write), self._fills_of(write), return_exceptions=True
         )
@@ -71,7 +73,7 @@ class Inquiry:
                 raise answer
         if isinstance(tx, BaseException) and isinstance(order, BaseException):
             raise tx if not isinstance(tx, Rejected) else Malformed(f"refused: {tx}")
-        seen = seen._replace(now=self._now(), next_nonce=next_nonce)
+        seen = seen._replace(now=asked_at, next_nonce=next_nonce)
         if not isinstance(tx, BaseException) and tx is not None:
             seen = seen._replace(tx=tx.status, tx_error=tx.error)
         if not isinstance(order, BaseException):

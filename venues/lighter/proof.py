@@ -67,10 +67,19 @@ class Observations(NamedTuple):
         return self.next_nonce is not None and self.write.nonce is not None and self.next_nonce > self.write.nonce
 
     @property
+    def order_is_nowhere(self) -> bool:
+        """Say whether what could show the order was asked, has answered, and does not; so of a write without one."""
+        return not self.places_order or (self.order_missing and self.fills_missing and not self.order_known)
+
+    @property
     def shows_nowhere(self) -> bool:
         """Say whether everything that could show the write was asked, has answered, and does not know it."""
-        missing = self.order_missing and self.fills_missing if self.places_order else True
-        return self.tx is TxStatus.UNKNOWN and missing and not self.order_known
+        return self.tx is TxStatus.UNKNOWN and self.order_is_nowhere
+
+    @property
+    def refused_inside(self) -> bool:
+        """Say whether the venue ran the transaction and names an error: how much of it was done is not said."""
+        return self.tx in _DONE and bool(self.tx_error)
 
     @property
     def expired(self) -> bool:
@@ -101,13 +110,13 @@ RULES: tuple[Rule[Observations], ...] = (
     ),
     Rule(
         "tx-executed-with-error",
-        lambda seen: seen.tx in _DONE and bool(seen.tx_error) and not seen.order_known,
+        lambda seen: seen.refused_inside and seen.order_is_nowhere,
         Certainty.DEAD,
-        "the transaction ran and was refused inside the venue",
+        "the transaction ran and was refused inside the venue, which shows neither order nor fill",
     ),
     Rule(
         "tx-executed",
-        lambda seen: seen.tx in _DONE,
+        lambda seen: seen.tx in _DONE and not seen.refused_inside,
         Certainty.EXECUTED,
         "the venue lists the transaction as executed",
     ),
@@ -129,6 +138,7 @@ RULES: tuple[Rule[Observations], ...] = (
         Certainty.DEAD,
         "neither hash nor order nor fill is known, and the venue has gone past its nonce: another transaction took it",
         by_absence=True,
+        nonce_taken=True,
     ),
     Rule(
         "nonce-taken-just-now",

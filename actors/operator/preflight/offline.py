@@ -7,6 +7,7 @@ from decimal import Decimal
 from actors.account.spec import AccountSpec
 from actors.clock import wall_now
 from actors.group import GroupActorSpec
+from actors.operator.preflight.limits import limits_fit
 from actors.operator.preflight.result import Check, Level, Result
 from strategies.domain.ids import AccountId, GroupId
 from strategies.domain.order import Lane
@@ -32,6 +33,7 @@ def offline(accounts: Sequence[AccountSpec], groups: Sequence[GroupActorSpec]) -
     for group in groups:
         yield from _polling(group, accounts)
         yield from _leverage_limit(group)
+        yield from limits_fit(group)
     yield from _self_trade(groups, venue_of)
 
 
@@ -96,7 +98,7 @@ def _polling(group: GroupActorSpec, accounts: Sequence[AccountSpec]) -> Iterator
 
 def _leverage_limit(group: GroupActorSpec) -> Iterator[Result]:
     wanted = wanted_leverage(group)
-    limit = Limits.model_validate(group.limits).max_leverage
+    limit = Limits.model_validate(group.limits).leverage()
     if wanted is not None and limit is not None and wanted > limit:
         yield Result(
             level=Level.WARN,

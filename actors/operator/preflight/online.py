@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from actors.account.spec import AccountSpec
 from actors.group import GroupActorSpec
+from actors.operator.preflight.limits import order_fits
 from actors.operator.preflight.offline import wanted_leverage
 from actors.operator.preflight.result import Check, Level, Result
 from strategies.domain.account import Balance
@@ -209,10 +210,11 @@ def _size(group: GroupActorSpec, where: str, numbers: dict[LegName, LegNumbers])
     params = params_of(group.strategy, group.params)
     chosen = {} if params is None else params.model_dump()
     leverage = max(each.leverage for each in numbers.values())
+    allowed = limits.leverage()
     rules = SizeRules(
-        leverage=leverage if limits.max_leverage is None else min(leverage, limits.max_leverage),
+        leverage=leverage if allowed is None else min(leverage, allowed),
         usable_fraction=chosen.get("usable_fraction", _USABLE),
-        max_leg_notional_usd=limits.max_leg_notional_usd,
+        max_leg_notional_usd=limits.leg_notional_usd(),
         max_notional_usd=limits.max_notional_usd,
     )
     sized = size_entry(numbers, rules)
@@ -224,5 +226,9 @@ def _size(group: GroupActorSpec, where: str, numbers: dict[LegName, LegNumbers])
         said = f"params ask for {fixed:f}, the largest entry now is {sized.quantity:f}, bound by {sized.bound_by}"
         remedy = "a smaller quantity, more collateral, or more leverage"
         return Result(level=Level.FAIL, check=Check.SIZE, where=where, said=said, remedy=remedy)
+    price = max(each.price for each in numbers.values())
+    too_dear = order_fits(group, fixed if isinstance(fixed, Decimal) else sized.quantity, price)
+    if too_dear is not None:
+        return too_dear
     said = f"the largest entry now is {sized.quantity:f} {group.group.instrument_id}, bound by {sized.bound_by}"
     return Result(level=Level.OK, check=Check.SIZE, where=where, said=said)

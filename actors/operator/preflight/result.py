@@ -29,6 +29,7 @@ class Check(StrEnum):
     BUDGET = "budget"
     SELF_TRADE = "self-trade"
     LEVERAGE = "leverage"
+    LIMITS = "limits"
     ONLINE = "online"
     KEY = "key"
     INSTRUMENT = "instrument"

@@ -14,7 +14,7 @@ export function drawDetails(parts, group, now) {
   say(parts.label, t("details"));
   if (!parts.box.open) return; // nobody looks
   const blocks = [
-    { key: "group", title: `${t("group_actor")} ${group.name}`, lines: actorLines(group.actor, now) },
+    { key: "group", title: `${t("group_actor")} ${group.name}`, lines: [...actorLines(group.actor, now), ...limitLines(group.limits, now)] },
     ...group.legs.map((leg) => ({
       key: leg.name,
       title: `${leg.account} · ${leg.details.venue}`,
@@ -56,6 +56,16 @@ function actorLines(actor, now) {
   ];
   const death = actor.gave_up || actor.last_death;
   return death ? [...lines, [t("last_death"), death]] : lines;
+}
+
+function limitLines(limits, now) {
+  return limits.map((limit) => {
+    const used = limit.used === null ? (limit.name.startsWith("slippage") ? "" : UNKNOWN) : quantity(limit.used, false);
+    const parts = [`${used ? `${used} / ` : ""}${quantity(limit.most, false)} ${limit.unit}`, limit.word];
+    if (limit.reached_at !== null) parts.push(t("limit_reached", { s: age(limit.reached_at, now) }));
+    if (limit.denied) parts.push(t("limit_denied", { n: count(limit.denied) }));
+    return [`${limit.account === null ? "" : `${limit.account} `}max_${limit.name}`, parts.join(" · ")];
+  });
 }
 
 function accountLines(account, now, flat) {

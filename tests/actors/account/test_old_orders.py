@@ -110,7 +110,7 @@ async def test_a_person_may_end_an_order_that_has_a_name(bench, monkeypatch):
     assert "operator:somebody has looked" in end.proof
     assert (await actor.status()).too_old == {}
     assert not actor.book.in_flight()
-    await actor._lookout.catch_up()
+    await actor._lookout.history.catch_up()
     assert actor.book.believed(ETH) == Decimal(1)
     await actor._lookout.old.settle("operator:somebody")
     assert len(await bench.event(actor, OrderClosed)) == 1

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from actors.account.lookout import Lookout
+from actors.account.standing import Standing
 from strategies.domain.account import ReportedPosition
 from strategies.domain.events import OrderClosed
 from strategies.domain.ids import Timestamp
@@ -45,10 +45,10 @@ def position(quantity="2", entry="3000", **changes):
 )
 async def test_what_a_stream_leaves_out_comes_from_the_last_question(latest, liquidation, unrealized):
     """As long as it is the same position."""
-    lookout = Lookout.__new__(Lookout)
-    lookout._asked = position(liquidation_price=D(2500), unrealized=D(3), funding=D("-0.5"))
-    lookout.reported = latest
-    details = lookout.details
+    standing = Standing.__new__(Standing)
+    standing._asked = position(liquidation_price=D(2500), unrealized=D(3), funding=D("-0.5"))
+    standing.reported = latest
+    details = standing.details
     assert (details.quantity, details.liquidation_price, details.unrealized) == (
         latest.quantity,
         liquidation,

@@ -14,7 +14,7 @@ from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import LegName, OrderId, Timestamp
 from strategies.domain.order import Lane
-from strategies.machine import Outcome
+from strategies.machine import LimitView, Outcome
 from tests.actors.scene import NOW, A, B, G, actor, group_row, scene
 from tests.actors.supervision.local import account_status, group_status, leg
 
@@ -238,6 +238,26 @@ def test_the_board_is_json_without_floats_for_money_and_infinities():
     assert card["legs"][0]["details"]["equity"] == "10.10"
     assert card["legs"][0]["details"]["streams"] == {"book": None}
     assert (card["recent"][0], len(card["recent"])) == ("event 14", RECENT)
+
+
+def test_limits_are_on_the_card_with_what_is_used_of_them():
+    """Money as text, what is not known as null."""
+    limit = LimitView(name="leverage", account=A, word="deny", most=Decimal(5), unit="x", used=None, denied=3)
+    card = json.loads(board(calm(status=status_with(limits=(limit,)))).model_dump_json())["groups"][0]
+    assert card["limits"] == [
+        {
+            "name": "leverage",
+            "account": A,
+            "word": "deny",
+            "most": "5",
+            "unit": "x",
+            "used": None,
+            "reached_at": None,
+            "until": None,
+            "text": "",
+            "denied": 3,
+        }
+    ]
 
 
 def test_an_account_that_the_settings_no_longer_name_is_no_crash():

@@ -69,3 +69,65 @@ async def test_a_transaction_that_runs_between_two_questions_is_not_called_dead(
     )
     assert (await inquiry.investigate(WRITE)).certainty is not Certainty.DEAD
     assert (await inquiry.investigate(WRITE)).certainty is Certainty.EXECUTED
+
+
+class SlowVenue:
+    """Knows nothing of the write, is past its nonce, and takes its time to say so."""
+
+    def __init__(self, answer_s: float) -> None:
+        """Start at no time."""
+        self.now_ms = int(NOW)
+        self._answer_s = answer_s
+
+    async def next_nonce(self, _key: int, _lane: Lane) -> Mapping[str, Any]:
+        """Be past it."""
+        return {"nonce": 8}
+
+    async def tx(self, _tx_hash: str) -> None:
+        """Not know it when asked; the answer is long on its way."""
+        self.now_ms += int(self._answer_s * 1_000)
+
+    async def orders_by_client_id(self, _key: int, _ids: Sequence[ClientOrderId]) -> Mapping[str, Any]:
+        """Not know it."""
+        return {"orders": []}
+
+    async def trades(self, _key: int, _market: int, _cursor: str | None) -> Mapping[str, Any]:
+        """Know of none."""
+        return {"trades": []}
+
+
+def slow_inquiry(venue: SlowVenue) -> Inquiry:
+    """Return an inquiry on that venue's clock."""
+    return Inquiry(
+        LighterVenueConfig(lookup_lag_s=15.0),
+        venue,
+        SilentStream(),
+        65,
+        4,
+        {0: ETH},
+        taken_by=lambda _key, _nonce: None,
+        now=lambda: Timestamp(venue.now_ms),
+    )
+
+
+async def test_a_slow_answer_does_not_prove_what_a_late_question_would():
+    """Look-ups may trail by 15 s: one asked 10 s after the nonce was seen used, answered at 20 s, proves no death."""
+    venue = SlowVenue(answer_s=10.0)
+    inquiry = slow_inquiry(venue)
+    assert (await inquiry.investigate(WRITE)).certainty is Certainty.OPEN
+    assert (await inquiry.investigate(WRITE)).certainty is Certainty.OPEN
+    assert (await inquiry.investigate(WRITE)).certainty is Certainty.DEAD
+
+
+async def test_what_was_unknown_before_the_expiry_is_not_dead_when_the_answer_comes_after_it():
+    """The question left while the venue would still have run the write: only the next one can prove its death."""
+    venue = SlowVenue(answer_s=700.0)
+    venue.next_nonce = next_is_seven  # type: ignore[method-assign]
+    inquiry = slow_inquiry(venue)
+    assert (await inquiry.investigate(WRITE)).certainty is Certainty.OPEN
+    assert (await inquiry.investigate(WRITE)).certainty is Certainty.DEAD
+
+
+async def next_is_seven(_key: int, _lane: Lane) -> Mapping[str, Any]:
+    """Not be past it."""
+    return {"nonce": 7}

@@ -49,7 +49,7 @@ NOWHERE = {"tx": TxStatus.UNKNOWN, "order_missing": True, "fills_missing": True}
 ROWS = {
     "order-known": (seen(order=ORDER, tx=TxStatus.UNKNOWN, next_nonce=99), Certainty.EXECUTED),
     "tx-failed": (seen(tx=TxStatus.FAILED), Certainty.DEAD),
-    "tx-executed-with-error": (seen(tx=TxStatus.EXECUTED, tx_error="reduce only"), Certainty.DEAD),
+    "tx-executed-with-error": (seen(**NOWHERE | {"tx": TxStatus.EXECUTED}, tx_error="reduce only"), Certainty.DEAD),
     "tx-executed": (seen(tx=TxStatus.FINAL), Certainty.EXECUTED),
     "nonce-fenced": (seen(nonce_fence=True, nonce_taken_by="another"), Certainty.DEAD),
     "tx-pending": (seen(tx=TxStatus.PENDING, next_nonce=7), Certainty.OPEN),
@@ -75,7 +75,7 @@ def test_every_row_of_the_table_is_tested():
 
 
 @pytest.mark.parametrize("silent", ["order_missing", "fills_missing"])
-@pytest.mark.parametrize("row", ["nonce-taken", "expired"])
+@pytest.mark.parametrize("row", ["tx-executed-with-error", "nonce-taken", "expired"])
 def test_a_look_up_without_an_answer_proves_no_death(row, silent):
     """No answer is not "not known": dead by absence needs every source to have answered."""
     observed, _ = ROWS[row]
@@ -86,6 +86,11 @@ def test_death_by_absence_is_said_to_be_that():
     """Whoever has an acknowledgement can set it against a death that rests on absence only."""
     by_absence = {name for name, (observed, _) in ROWS.items() if judge(observed).by_absence}
     assert by_absence == {"nonce-taken", "expired"}
+
+
+def test_a_taken_nonce_is_said_to_be_that():
+    """Whose transaction took it has to be found out: one of ours, or a stranger's."""
+    assert {name for name, (observed, _) in ROWS.items() if judge(observed).nonce_taken} == {"nonce-taken"}
 
 
 def test_a_fill_proves_the_order():

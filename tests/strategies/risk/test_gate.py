@@ -46,14 +46,13 @@ def order(side=Side.BUY, quantity="5", price="1001", *, reduce_only=False, lane=
     )
 
 
-def exposure(held=None, opened=None, mark=None, equity=None, recent=0):
+def exposure(held=None, mark=None, equity=None, **known):
     """Return an exposure: nothing held, mark 1000, 100 USD of equity."""
     return Exposure(
         held=held or {},
-        open_orders=opened or {},
         mark={"bp": D(1000), "l1": D(1000)} if mark is None else mark,
         equity={"bp": D(100)} if equity is None else equity,
-        orders_last_minute=recent,
+        **known,
     )
 
 
@@ -62,7 +61,7 @@ def exposure(held=None, opened=None, mark=None, equity=None, recent=0):
     [
         ("LEG_NOTIONAL", order(), exposure(), {"max_leg_notional_usd": 4999}),
         ("LEG_NOTIONAL", order(), exposure(held={"bp": D(1)}), {"max_leg_notional_usd": 5999}),
-        ("LEG_NOTIONAL", order(), exposure(opened={"bp": D(1)}), {"max_leg_notional_usd": 5999}),
+        ("LEG_NOTIONAL", order(), exposure(buys={"bp": D(1)}), {"max_leg_notional_usd": 5999}),
         ("GROUP_NOTIONAL", order(), exposure(held={"l1": D(-5)}), {"max_notional_usd": 9999}),
         ("LEVERAGE", order(), exposure(), {"max_leverage": "49.9"}),
         ("NO_EQUITY", order(), exposure(equity={}), {"max_leverage": 50}),
@@ -70,8 +69,7 @@ def exposure(held=None, opened=None, mark=None, equity=None, recent=0):
         ("NO_MARK", order(), exposure(mark={}), {}),
         ("SLIPPAGE", order(price="1021"), exposure(), {}),
         ("SLIPPAGE", order(Side.SELL, price="979"), exposure(), {}),
-        ("ORDER_RATE", order(), exposure(recent=120), {}),
-        ("ORDER_RATE", order(reduce_only=True, lane=Lane.HEDGE), exposure(recent=120), {}),
+        ("ORDER_RATE", order(), exposure(orders_last_minute=120), {}),
     ],
 )
 def test_what_passes_a_limit_is_denied_with_a_code(code, command, found, limits):
@@ -88,7 +86,8 @@ def test_what_passes_a_limit_is_denied_with_a_code(code, command, found, limits)
         (order(), exposure(), {"max_leg_notional_usd": 5000, "max_notional_usd": 5000, "max_leverage": 50}),
         (order(Side.SELL, price="999"), exposure(held={"bp": D(5)}), {"max_leg_notional_usd": 1}),
         (order(price="1020"), exposure(), {}),
-        (order(), exposure(recent=119), {}),
+        (order(reduce_only=True, lane=Lane.HEDGE), exposure(orders_last_minute=120), {}),
+        (order(), exposure(orders_last_minute=119), {}),
         (order(reduce_only=True, lane=Lane.HEDGE), exposure(held={"bp": D(-9)}), {"max_leg_notional_usd": 1}),
     ],
 )
@@ -99,7 +98,7 @@ def test_what_stays_within_the_limits_is_approved(command, found, limits):
 
 def test_the_way_out_is_always_free():
     """A reduce-only order in the EXIT lane passes whatever is known or not."""
-    worst = exposure(mark={}, equity={}, recent=10_000)
+    worst = exposure(mark={}, equity={}, orders_last_minute=10_000)
     out = order(Side.SELL, price="1", reduce_only=True, lane=Lane.EXIT)
     assert check(out, worst, Limits(max_leg_notional_usd=D(1), max_orders_per_minute=1)) == Approved(out)
 

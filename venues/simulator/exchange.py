@@ -329,9 +329,10 @@ class Exchange(ExchangeView):
 
     def next_due(self) -> Timestamp | None:
         """Return the moment of the next delayed order or cancel, or of the next look at an unfinished liquidation."""
-        moments = [waiting.due_at for waiting in self.state.delayed]
-        moments += [a.look_again_at for a in self.state.accounts.values() if a.look_again_at is not None]
-        return min(moments, default=None)
+        moments = [each.look_again_at for each in self.state.accounts.values() if each.look_again_at is not None]
+        if self.state.delayed:
+            moments += [waiting.due_at for waiting in self.state.delayed]
+        return min(moments) if moments else None
 
     def advance(self, at: Timestamp, market_at: Timestamp | None = None) -> None:
         """Let time pass: due orders and cancels, expiries, dead-man switches, funding, liquidations, the crowd's book.

@@ -56,7 +56,6 @@ _WRITE_LIFE_MS = 5_000
 _TOO_MANY_REQUESTS = 429
 _DEPTH = 8
 """Writes in flight at once."""
-_BOOK_DEPTH = 1
 _PROTECTING = frozenset({"lighter"})
 """Venues with a dead-man switch and stop orders, as on the wire."""
 _SWITCH_MIN_MS = 5 * 60_000
@@ -429,11 +428,11 @@ class InProcessVenue(Venue):
         return await self._read("quote", lambda: self._quote(self._symbol(instrument_id)))
 
     def _quote(self, symbol: VenueSymbol) -> Quote:
-        book = self._floor.exchange.book(symbol, _BOOK_DEPTH)
+        bid, ask = self._floor.exchange.touch(symbol)
         now = self._floor.now()
         return Quote(
-            bid=book.bids[0].price if book.bids else None,
-            ask=book.asks[0].price if book.asks else None,
+            bid=bid,
+            ask=ask,
             mark=self._floor.exchange.market(symbol).mark,
             at=now,
             mark_at=now,

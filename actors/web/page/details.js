@@ -60,7 +60,7 @@ function actorLines(actor, now) {
 
 function limitLines(limits, now) {
   return limits.map((limit) => {
-    const used = limit.used === null ? (limit.name.startsWith("slippage") ? "" : UNKNOWN) : quantity(limit.used, false);
+    const used = limit.used === null ? (limit.name.startsWith("slippage") ? "" : UNKNOWN) : quantity(Number(limit.used).toFixed(2), false);
     const parts = [`${used ? `${used} / ` : ""}${quantity(limit.most, false)} ${limit.unit}`, limit.word];
     if (limit.reached_at !== null) parts.push(t("limit_reached", { s: age(limit.reached_at, now) }));
     if (limit.denied) parts.push(t("limit_denied", { n: count(limit.denied) }));

@@ -20,7 +20,7 @@ SOON = {
 
 def _blind(bench, monkeypatch, verdict: Verdict) -> None:
     """Let the venue execute orders and say of them nothing but this verdict; no stream speaks."""
-    monkeypatch.setattr("venues.simulator.in_process._WRITE_LIFE_MS", 100)
+    monkeypatch.setattr("venues.simulator.in_process._WRITE_LIFE_MS", 600)
     for channel in ("orders", "fills", "positions"):
         bench.floor.faults.add(Fault(FaultKind.FREEZE_CHANNEL, "lighter", action=f"stream:{channel}"))
     bench.floor.faults.add(Fault(FaultKind.LOSE_ANSWER, "lighter", "1", "order"))
@@ -123,6 +123,7 @@ async def test_a_release_ends_what_the_account_was_frozen_for(bench, monkeypatch
     actor = await bench.start(reconcile_every_s=60, **SOON)
     await bench.send(actor, order(1))
     await until(lambda: actor.book.state.frozen != "", "the freeze")
+    await until(lambda: actor._ledger.published == actor.book.state.fact_seq, "the freeze on the disk")
     await bench.kill(actor)
     successor = await bench.start(reconcile_every_s=60, **SOON)
     assert successor.mode is AccountMode.FROZEN

@@ -19,7 +19,8 @@ from grafana.rules import RULES
 from tests.end_to_end.deployment import Deployment
 from tests.grafana.drill.panels import Answer, answers
 from tests.grafana.drill.report import Figures, Row, page, row
-from tests.grafana.drill.scenes import CHANNEL, SCENES, A, B, People, Scene, Stage
+from tests.grafana.drill.scenes import SCENES, Scene
+from tests.grafana.drill.stage import CHANNEL, LEVERAGE, MAX_LEVERAGE, A, B, People, Stage
 from tests.grafana.monitoring import Monitoring, Pace, Told, free_port, monitoring
 
 PACE = Pace(every_s=1.0, times=Times(0.1, shortest_window_s=5.0))
@@ -44,7 +45,7 @@ SETTINGS = (
         f"groups.{group}.params.{setting}"
         for group in (A, B)
         for setting in (
-            "leverage=10",
+            f"leverage={LEVERAGE}",
             "max_cycles=0",
             "timeout_s=100000",
             "cycle_pause_s=1",
@@ -54,6 +55,9 @@ SETTINGS = (
     ),
     f"groups.{A}.limits.max_cycle_loss_usd=100000",
     f"groups.{B}.limits.max_cycle_loss_usd=100000",
+    f"groups.{A}.limits.max_leverage={MAX_LEVERAGE}",
+    f"groups.{B}.limits.max_leverage={MAX_LEVERAGE}",
+    f"groups.{B}.limits.at_leverage=pause",
 )
 """Long cycles that begin again after each trouble."""
 

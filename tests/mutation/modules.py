@@ -63,6 +63,7 @@ PROOF_TESTS = (
     "tests/venues/test_proof.py",
     "tests/venues/backpack/test_proof.py",
     "tests/venues/lighter/test_proof.py",
+    "tests/venues/lighter/test_proof_bounds.py",
 )
 
 TESTS = (

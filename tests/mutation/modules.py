@@ -59,7 +59,12 @@ AREAS = (
 """The machines' parameters are left out: they are declarations, and pydantic checks them where they are read."""
 
 PROOF = AREAS[-1]
-PROOF_TESTS = ("tests/venues/backpack/test_proof.py", "tests/venues/lighter/test_proof.py")
+PROOF_TESTS = (
+    "tests/venues/test_proof.py",
+    "tests/venues/backpack/test_proof.py",
+    "tests/venues/lighter/test_proof.py",
+    "tests/venues/lighter/test_proof_bounds.py",
+)
 
 TESTS = (
     "tests/strategies/flatten",

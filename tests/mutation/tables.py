@@ -24,7 +24,10 @@ _NEED_ARGUMENTS = ("core/Variable",)
 _LIMIT_S = 30.0
 """Processor time after which the tests of one mutant hang."""
 _ALREADY = ("strategies.domain.order", "venues.venue")
-_BARE = ("-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={ROOT}", "--noconftest")
+_BARE = (
+    *("-x", "-q", "--assert=plain", "--import-mode=importlib", "-p", "no:cacheprovider"),
+    *("-c", os.devnull, f"--rootdir={ROOT}", "--noconftest"),
+)
 """These tests need no plugin and no fixture; without both, pytest begins in a fraction of the time."""
 _CANNOT_BE_IMPORTED = 100
 

@@ -8,8 +8,8 @@ import pytest
 from actors import mailbox
 from actors.account import book as book_module
 from actors.account.book import Book
+from actors.account.history import FillHistory
 from actors.account.ledger import Ledger
-from actors.account.lookout import Lookout
 from actors.account.submission import Submission
 from actors.group_log import GroupLog
 from actors.journal.memory import MemoryJournal
@@ -104,10 +104,10 @@ def take_a_message_twice(patch: pytest.MonkeyPatch) -> None:
 def believe_a_lost_stream(patch: pytest.MonkeyPatch) -> None:
     """Fills that the stream lost are never asked for."""
 
-    async def nothing(_lookout):
+    async def nothing(_history):
         return None
 
-    patch.setattr(Lookout, "catch_up", nothing)
+    patch.setattr(FillHistory, "catch_up", nothing)
 
 
 def forget_what_is_held(patch: pytest.MonkeyPatch) -> None:

@@ -157,6 +157,15 @@ async def limited(stage: Stage) -> AsyncIterator[None]:
     """The same where the word is `pause`. Ended by `resume`, as a person does who has looked."""
     async with _levered(stage, B):
         yield
+
+    async def below() -> bool:
+        status = (await stage.status())["groups"][B]["status"]
+        return all(
+            Decimal(each["used"]) < Decimal(each["most"]) for each in status["limits"] if each["name"] == "leverage"
+        )
+
+    # Said earlier, while the group still sees what has passed the limit, it would be reached once more.
+    await stage.deployment.until(below, f"{B} below its limit", _ANSWER_BOUND_S)
     words = ("supervisor.py", "resume", "--groups", str(stage.deployment.file), "--group", B, "--yes")
     process = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL)
     async with asyncio.timeout(_ANSWER_BOUND_S):

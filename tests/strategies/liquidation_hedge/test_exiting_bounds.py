@@ -159,8 +159,10 @@ def test_a_call_for_help_names_the_legs_that_are_not_done(leaving):
     made = turn(with_leg(state, "lighter1", failure="no margin"), answered=True)
     exit_all(made)
     assert texts(made, "exit_stuck") == [
-        ("triad: still not out after 6 looks: lighter1 holds -5, 1 open orders (no margin); "
-        "lighter2 holds 5, 1 open orders")
+        (
+            "triad: still not out after 6 looks: lighter1 holds -5, 1 open orders (no margin); "
+            "lighter2 holds 5, 1 open orders"
+        )
     ]
     assert made.state.exit_alert_at == 12
     early = turn(evolve(leaving, exit_looks=4, exit_alert_at=6), answered=True)

@@ -73,7 +73,8 @@ def _unreached(t: Times) -> str:
     legs = "group, leg, account"
     gap = f"(hedge_leg_gap_usd > {GAP_USD})"
     refused = f"(increase(hedge_leg_refusals_total[{t.window(600)}]) > 0)"
-    silent = f'label_replace({gap} unless on ({legs}) {refused}, "reason", "none", "", "")'
+    # Where nobody refused anything, what is too small to trade was never asked for: that is no news.
+    silent = f'label_replace((hedge_leg_gap_usd > {SMALL_USD}) unless on ({legs}) {refused}, "reason", "none", "", "")'
     return f"{refused} * 0 + on ({legs}) group_left () {gap} or {silent}"
 
 

@@ -168,11 +168,12 @@ CASES = (
     ),
     Case(
         "HedgeTargetNotReached",
-        {GAP: always("7.5"), REFUSED: always("3")},
-        "long of g stays 7.50 USD off its target; refused for: none",
+        {GAP: always("75"), REFUSED: always("3")},
+        "long of g stays 75.00 USD off its target; refused for: none",
         {**LEG_LABELS, "reason": "none"},
     ),
     Case("HedgeTargetNotReached", {GAP: always("0.5"), REFUSED: f"0+1{SPAN}"}),
+    Case("HedgeTargetNotReached", {GAP: always("7.5"), REFUSED: always("3")}),
     Case("HedgeTargetNotReached", {GAP: "0+0x50 900+0x100", REFUSED: f"0+1{SPAN}"}),
     Case(
         "HedgePositionsDisagree",

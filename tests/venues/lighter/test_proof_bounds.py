@@ -44,7 +44,9 @@ def test_a_write_expires_after_its_allowance_by_the_venues_clock(after_ms, offse
     assert judge(observed).certainty is certainty
 
 
-@pytest.mark.parametrize(("passed_s", "certainty"), [(1.999, Certainty.OPEN), (2.0, Certainty.DEAD)])
+@pytest.mark.parametrize(
+    ("passed_s", "certainty"), [(1.999, Certainty.OPEN), (2.0, Certainty.DEAD), (60.0, Certainty.DEAD)]
+)
 def test_a_nonce_that_has_passed_waits_for_the_look_ups_to_follow(passed_s, certainty):
     """Two seconds; one that has just been seen to pass has waited for none."""
     assert judge(seen(**NOWHERE, next_nonce=8, nonce_passed_for_s=passed_s)).certainty is certainty
@@ -84,3 +86,9 @@ def test_what_nobody_has_looked_for_proves_nothing():
 def test_any_other_transaction_fences(other):
     """Whatever its hash begins with."""
     assert judge(seen(nonce_fence=True, nonce_taken_by=other)).certainty is Certainty.DEAD
+
+
+def test_the_hash_as_it_came_over_the_wire_is_our_own():
+    """Equal text, another object."""
+    same = b"d86c".decode()
+    assert judge(seen(nonce_fence=True, nonce_taken_by=same)).certainty is Certainty.OPEN

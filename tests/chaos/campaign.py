@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import aiohttp
 import psutil
 
-from tests.chaos.cells import BY_NAME, OF_A_GROUP, Blow, Cell, Victim
+from tests.chaos.cells import BY_NAME, MOMENTS, OF_A_GROUP, Blow, Cell, Victim
 from tests.chaos.journals import Journals
 from tests.end_to_end.deployment import Deployment
 
@@ -69,14 +70,18 @@ class Strikes:
 
     async def campaign(self, group: str, cells: list[Cell], done: list[Struck]) -> None:
         """Strike cell after cell; what was struck is in `done`, whatever ends the campaign."""
+        left = list(cells)
         with suppress(OverError):
-            for cell in cells:
+            while left:
                 await self._healthy(group)
+                cell = await self._next(group, left)
+                if cell is None:
+                    return
+                left.remove(cell)
                 struck = Struck(cell, group)
-                if await self._moment(group, cell):
-                    done.append(struck)
-                    await self._strike(struck)
-                    print(f"{struck.cell}: {struck.recovery_s:.2f} s {struck.said}", flush=True)  # noqa: T201
+                done.append(struck)
+                await self._strike(struck)
+                print(f"{struck.cell}: {struck.recovery_s:.2f} s {struck.said}", flush=True)  # noqa: T201
 
     # --- when ------------------------------------------------------------------------------------------------------
 
@@ -99,19 +104,20 @@ class Strikes:
             await asyncio.sleep(_LOOK_S)
         raise OverError(f"not healthy within {_HEALTHY_BOUND_S:g} s")
 
-    async def _moment(self, group: str, cell: Cell) -> bool:
-        moment = BY_NAME[cell.moment]
-        before = BY_NAME[moment.after] if moment.after else None
+    async def _next(self, group: str, cells: Sequence[Cell]) -> Cell | None:
+        """Wait for the moment of any of the cells: some moments come in the first cycle only, or not in each."""
+        seen: set[str] = set()
         try:
             async with asyncio.timeout(_MOMENT_BOUND_S):
                 async for step in self.journals.follow(group):
-                    if before is not None:
-                        before = None if before.holds(step) else before
-                    elif moment.holds(step):
-                        return True
+                    for cell in cells:
+                        moment = BY_NAME[cell.moment]
+                        if moment.holds(step) and (not moment.after or moment.after in seen):
+                            return cell
+                    seen.update(moment.name for moment in MOMENTS if moment.holds(step))
         except TimeoutError:
-            return False
-        return False
+            return None
+        return None
 
     async def _status(self) -> dict[str, Any] | None:
         """Return what /api/groups says; None while nobody answers. Raises `OverError` when the supervisor has ended."""

@@ -19,7 +19,7 @@ from strategies.flatten.facts import begin, leg_fact, observed, operated, restar
 from strategies.flatten.state import FlattenLeg, FlattenParams, FlattenState, Phase
 from strategies.flatten.turn import Turn
 from strategies.flatten.view import view
-from strategies.machine import GroupSpec, GroupView, Step
+from strategies.machine import GroupSpec, GroupView, Held, Step
 
 CODE_VERSION = "flatten/1"
 """Raised whenever the same events would decide otherwise."""
@@ -64,6 +64,10 @@ class Flatten:
     def view(self, state: FlattenState) -> GroupView:
         """Describe the state for people and metrics."""
         return view(state)
+
+    def held(self, state: FlattenState) -> Held:
+        """Return what each account holds, as far as it has been seen."""
+        return view(state).held
 
     def state_to_json(self, state: FlattenState) -> str:
         """Write the state for a snapshot."""

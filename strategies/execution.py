@@ -115,9 +115,9 @@ def without(orders: Iterable[S], order: S) -> tuple[S, ...]:
     return tuple(each for each in orders if each is not order)
 
 
-def untold(order: SentOrder, filled: Decimal) -> Decimal:
-    """Return what an ended order that executed `filled` has done beyond the fills seen so far, signed, base units."""
-    return (max(filled, order.filled) - order.filled).copy_sign(order.signed)
+def untold(order: SentOrder, executed: Decimal) -> Decimal:
+    """Return what an order that `executed` so much has done beyond the fills seen so far, signed, base units."""
+    return (executed - order.filled).copy_sign(order.signed)
 
 
 def owing(owed: tuple[OwedFill, ...], order_id: OrderId, signed: Decimal) -> tuple[OwedFill, ...]:

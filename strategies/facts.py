@@ -74,7 +74,10 @@ class Facts(ABC, Generic[C]):
         """Take note of one event."""
         match event:
             case Observed():
-                self.observed(turn, event)
+                for name, look in event.legs.items():
+                    if name in turn.state.legs:
+                        self.looked_at(turn, name, look)
+                self.look_answered(turn)
             case TimerFired():
                 turn.move(timers={name: due for name, due in turn.state.timers.items() if name != event.timer})
             case Started():
@@ -86,9 +89,9 @@ class Facts(ABC, Generic[C]):
             case RandomDrawn():
                 self.drawn(turn, event)
             case _:
-                name = self.leg_of(turn, event.account)
-                if name is not None:
-                    self.leg_fact(turn, name, event)
+                played = self.leg_of(turn, event.account)
+                if played is not None:
+                    self.leg_fact(turn, played, event)
 
     @abstractmethod
     def leg_of(self, turn: C, account: AccountId) -> LegName | None:
@@ -109,15 +112,12 @@ class Facts(ABC, Generic[C]):
     def drawn(self, turn: C, event: RandomDrawn) -> None:
         """Note a random number that was asked for."""
 
-    def observed(self, turn: C, event: Observed) -> None:
-        """Note the answer to a look."""
-        for name, look in event.legs.items():
-            if name in turn.state.legs:
-                self.looked_at(turn, name, look)
-
     @abstractmethod
     def looked_at(self, turn: C, name: LegName, look: LegObservation) -> None:
         """Note what a look has found of one leg."""
+
+    def look_answered(self, turn: C) -> None:
+        """Note that everything a look has found is noted."""
 
     def leg_fact(self, turn: C, name: LegName, event: AccountEvent) -> None:
         """Note one fact of a leg's account."""
@@ -253,13 +253,8 @@ class CycleFacts(Facts[R]):
             turn.enter(self.idle, f"released by {event.by}", outcome=Outcome.RUNNING, start_failures=0)
             turn.move(start_due_at=turn.now)
 
-    def observed(self, turn: R, event: Observed) -> None:
-        """See `Facts.observed`."""
-        super().observed(turn, event)
-        self.look_answered(turn)
-
     def look_answered(self, turn: R) -> None:
-        """Note that an answer has come."""
+        """See `Facts.look_answered`."""
         self.look_ended(turn)
 
     def look_ended(self, turn: R) -> None:
@@ -287,9 +282,9 @@ class SeenLeg(Protocol):
 def look_changes(leg: SeenLeg, look: LegObservation, now: Timestamp) -> dict[str, Any]:
     """Return what a look changes in any leg; what it could not tell stays as it was known."""
     price = look.price
-    statement: dict[str, Any] = {}
-    if look.position is not None:
-        statement = {"reported": look.position, "reported_at": now}
     if look.instrument is None and leg.look is not None:
         look = look.model_copy(update={"instrument": leg.look.instrument})
-    return {"look": look, "price": leg.price if price is None else price, **statement}
+    changes: dict[str, Any] = {"look": look, "price": leg.price if price is None else price}
+    if look.position is not None:
+        changes["reported"], changes["reported_at"] = look.position, now
+    return changes

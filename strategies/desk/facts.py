@@ -43,7 +43,7 @@ class DeskFacts(CycleFacts[Turn[Any]]):
             turn.want_look()
 
     def look_answered(self, turn: Turn[Any]) -> None:
-        """See `CycleFacts.look_answered`: what the way out has asked for is no look of the desk's."""
+        """See `Facts.look_answered`: what the way out has asked for is no look of the desk's."""
         if turn.state.looking_since is not None:
             self.look_ended(turn)
 
@@ -88,14 +88,15 @@ class DeskFacts(CycleFacts[Turn[Any]]):
             if order_id in leg.orphans:
                 turn.put(name, orphans=tuple(each for each in leg.orphans if each != order_id))
             return
-        owed = owing(leg.owed, order_id, untold(order, filled))
-        leg = turn.put(name, working=without(leg.working, order), owed=owed)
-        if max(filled, order.filled) > ZERO or order.cancel_at is not None or not reason:
-            turn.put(name, failures=0, failure="")
+        executed = max(filled, order.filled)
+        owed = owing(leg.owed, order_id, untold(order, executed))
+        working = without(leg.working, order)
+        if executed > ZERO or order.cancel_at is not None or not reason:
+            turn.put(name, working=working, owed=owed, failures=0, failure="")
             return
         failures = leg.failures + 1
-        rest = doubling(turn.params.order_retry_s, failures - 1, turn.params.order_retry_max_s)
-        turn.put(name, failures=failures, failure=reason, not_before=turn.later(rest))
+        rest = turn.later(doubling(turn.params.order_retry_s, failures - 1, turn.params.order_retry_max_s))
+        turn.put(name, working=working, owed=owed, failures=failures, failure=reason, not_before=rest)
 
     def filled(self, turn: Turn[Any], name: LegName, fill: Fill) -> None:
         """See `Facts.filled`: once, by its trade id, whenever it comes."""

@@ -95,8 +95,9 @@ class FlattenFacts(Facts[Turn]):
         if order is None:
             return
         live = without(leg.live, order)
-        quantity = None if leg.quantity is None else leg.quantity + untold(order, filled)
-        if max(filled, order.filled) > ZERO:
+        executed = max(filled, order.filled)
+        quantity = None if leg.quantity is None else leg.quantity + untold(order, executed)
+        if executed > ZERO:
             not_before = leg.not_before if leg.moved else turn.now
             turn.changed(name, live=live, quantity=quantity, failures=0, failure="", not_before=not_before, looks=0)
         else:

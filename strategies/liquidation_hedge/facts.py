@@ -117,10 +117,11 @@ class HedgeFacts(CycleFacts[Turn]):
         order = find(leg.live, order_id)
         if order is None:
             return
-        missing = untold(order, filled)
+        executed = max(filled, order.filled)
+        missing = untold(order, executed)
         owed = owing(leg.owed, order_id, missing)
         turn.put(name, live=without(leg.live, order), owed=owed, changed_at=turn.now)
-        if max(filled, order.filled) > ZERO:
+        if executed > ZERO:
             own = leg.own + missing
             turn.put(name, failures=0, failure="", not_before=turn.now, own=own, surprise=None)
             turn.move(exit_looks=0)

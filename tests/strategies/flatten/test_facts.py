@@ -262,7 +262,7 @@ def test_a_flatten_after_the_end_begins_another_run(closed_half, reason, words):
 def looked(state, look, **params):
     """Return the leg after a look, and the turn."""
     made = turn(state, **params)
-    FACTS.observed(made, seen(NAME)(LATER).model_copy(update={"legs": {NAME: look, "nobody": look}}))
+    FACTS.fold(made, seen(NAME)(LATER).model_copy(update={"legs": {NAME: look, "nobody": look}}))
     return made.leg(NAME), made
 
 

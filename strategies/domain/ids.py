@@ -43,10 +43,21 @@ class OrderName(NamedTuple):
 
 def read_order_id(order_id: OrderId) -> OrderName | None:
     """Return what an id says that `derive_order_id` has made; None = it has not made this one."""
-    parts = order_id.rsplit(":", len(OrderName._fields) - 1)
-    if len(parts) != len(OrderName._fields):
+    parts = _parts(order_id)
+    if parts is None:
         return None
     group, cycle, leg, purpose, attempt = parts
     if not (cycle.isdecimal() and attempt.isdecimal()):
         return None
     return OrderName(group, int(cycle), leg, purpose, int(attempt))
+
+
+def purpose_of(order_id: OrderId) -> str | None:
+    """Return what an order is for, by the shape of its id alone; None = it has not the shape."""
+    parts = _parts(order_id)
+    return None if parts is None else parts[OrderName._fields.index("purpose")]
+
+
+def _parts(order_id: OrderId) -> list[str] | None:
+    parts = order_id.rsplit(":", len(OrderName._fields) - 1)  # a group's name may have colons
+    return parts if len(parts) == len(OrderName._fields) else None

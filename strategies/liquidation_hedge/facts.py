@@ -5,21 +5,11 @@ from decimal import Decimal
 from strategies.domain.account import AccountMode, LegObservation
 from strategies.domain.commands import Severity
 from strategies.domain.events import LeverageRefused, LeverageSet, PositionAdjusted, RandomDrawn
-from strategies.domain.ids import AccountId, LegName, OrderId, Timestamp, read_order_id
+from strategies.domain.ids import AccountId, LegName, OrderId, Timestamp, purpose_of, read_order_id
 from strategies.domain.money import ZERO
 from strategies.domain.order import TRANSITIONS, OrderStatus
 from strategies.domain.position import Fill, FillCause
-from strategies.execution import (
-    fill_changes,
-    find,
-    overlap,
-    owed_part,
-    owing,
-    replace,
-    total_owed,
-    untold,
-    without,
-)
+from strategies.execution import fill_changes, find, overlap, owed_part, owing, replace, total_owed, untold, without
 from strategies.facts import CycleFacts, OrderEvent, look_changes
 from strategies.liquidation_hedge.state import IN_CYCLE, LiveOrder, Phase, Purpose, Surprise, evolve
 from strategies.liquidation_hedge.turn import Turn
@@ -257,8 +247,7 @@ def _is_this_machines(order_id: OrderId | None) -> bool:
 
     What it closed has vanished, like what a stranger closed: otherwise the group would hold empty legs for hedged.
     """
-    said = None if order_id is None else read_order_id(order_id)
-    return said is not None and said.purpose in set(Purpose)
+    return order_id is not None and purpose_of(order_id) in set(Purpose)
 
 
 def _reduces(order: LiveOrder | None) -> bool:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from strategies.domain.ids import OrderId, Timestamp, derive_order_id, read_order_id
+from strategies.domain.ids import OrderId, Timestamp, derive_order_id, purpose_of, read_order_id
 from strategies.execution import (
     OwedFill,
     find,
@@ -98,7 +98,9 @@ def test_what_an_end_tells_ahead_is_owed_and_nothing_is_not():
 @pytest.mark.parametrize("group", ["grid", "a:b"])
 def test_an_order_id_says_what_it_was_made_from(group):
     """Reading turns deriving round, whatever the group is called."""
-    assert read_order_id(derive_order_id(group, 3, "main", "tp12", 7)) == (group, 3, "main", "tp12", 7)
+    order_id = derive_order_id(group, 3, "main", "tp12", 7)
+    assert read_order_id(order_id) == (group, 3, "main", "tp12", 7)
+    assert purpose_of(order_id) == "tp12"
 
 
 @pytest.mark.parametrize(
@@ -107,3 +109,9 @@ def test_an_order_id_says_what_it_was_made_from(group):
 def test_an_id_that_was_not_derived_says_nothing(order_id):
     """Too few parts, or a number that is none."""
     assert read_order_id(order_id) is None
+
+
+def test_what_an_order_is_for_shows_in_its_shape():
+    """A cycle that is no number does not hide it; too few parts do."""
+    assert purpose_of(OrderId("grid:x:main:tp12:7")) == "tp12"
+    assert purpose_of(OrderId("grid:3:main:tp12")) is None

@@ -1,7 +1,7 @@
 """The template's decisions, read from where the guide has it: what a newcomer copies must not leave a leg alone."""
 
-import importlib.util
 from pathlib import Path
+from runpy import run_path
 
 from strategies.domain.events import OperatorState
 from tests.strategies.desk.scene import DeskBook, begun, desk
@@ -13,12 +13,10 @@ BOTH = "cancel-all long\ncancel-all short\nobserve long\nobserve short"
 
 def entered() -> DeskBook:
     """Play to the filled entry, and the hedge that follows it."""
-    spec = importlib.util.spec_from_file_location("carry_of_the_guide", TEMPLATE)
-    carry = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(carry)
-    params = carry.CarryParams.model_validate({"quantity": "5"})
+    carry = run_path(str(TEMPLATE), run_name="carry_of_the_guide")
+    params = carry["CarryParams"].model_validate({"quantity": "5"})
     return (
-        begun(desk(carry.Carry, params, "long", "short"), "long", "short")
+        begun(desk(carry["Carry"], params, "long", "short"), "long", "short")
         << "submit long enter:1 BUY 5 @1002"
         >> filled("long", "enter:1", "5")
         << "submit short enter:1 SELL 5 @998.1"

@@ -1,6 +1,7 @@
 """The strategies there are, by the name that `groups.toml` calls them: our own, and those of other packages."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from strategies.avellaneda_stoikov.params import AvellanedaStoikovParams
@@ -46,6 +47,16 @@ def _flatten(spec: GroupSpec, params: FlattenParams, _limits: Limits) -> Machine
     return Flatten(spec, params)
 
 
+_MIN_ORDER = on_desk("min_order", MinOrderParams, None, MinOrder, heeds_acceptance=False)
+
+
+def _min_order(spec: GroupSpec, params: MinOrderParams, limits: Limits) -> Machine[Any]:
+    unknown = sorted({target.leg for target in params.targets} - spec.legs.keys())
+    if unknown:
+        raise ValueError(f"targets name {', '.join(unknown)}, and the group has only {', '.join(sorted(spec.legs))}")
+    return _MIN_ORDER.build(spec, params, limits)
+
+
 STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy
     for strategy in (
@@ -68,7 +79,7 @@ STRATEGIES: dict[str, Strategy] = {
             violations=flatten_violations,
             rests_orders=False,
         ),
-        on_desk("min_order", MinOrderParams, None, MinOrder, heeds_acceptance=False),
+        replace(_MIN_ORDER, build=_min_order),
         on_desk("smoke_test", SmokeTestParams, None, SmokeTest),
         on_desk("trend_ladder", TrendLadderParams, (MAIN,), TrendLadder, heeds_acceptance=False),
         on_desk("geometric_grid", GeometricGridParams, (MAIN,), GeometricGrid, heeds_acceptance=False),

@@ -106,7 +106,7 @@ class Backtest:
         self._get_flat()
         self._sample()
         self.tally.seen(self._now, self._machine.view(self._state))
-        return self.tally.figures(self._venues)
+        return self.tally.figures(self._venues, self._end)
 
     def _over(self) -> bool:
         return not self._agenda and self._machine.view(self._state).outcome is not Outcome.RUNNING
@@ -160,8 +160,7 @@ class Backtest:
     def _sample(self) -> None:
         venue_of = self._spec.venue_of
         equity = sum((self._venues[venue].equity(account) for account, venue in venue_of.items()), start=Decimal(0))
-        held = sum((self._venues[name].held(account) for account, name in venue_of.items()), start=Decimal(0))
-        self.tally.sample(self._now, equity, held, next(iter(self._venues.values())).price)
+        self.tally.sample(self._now, equity, next(iter(self._venues.values())).price)
 
     # --- the machine ----------------------------------------------------------------------------------------------
 

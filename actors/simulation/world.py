@@ -291,6 +291,8 @@ class World:
         flattened = (told or self.scenario.last_word is OperatorState.FLATTEN) and view.phase in {"IDLE", "ENDED"}
         if view.outcome is Outcome.RUNNING and not flattened:
             return f"the group is {view.phase}: {view.reason}; next {view.next}"
+        if self.processes[GROUP].writers.busy:
+            return "the group is writing: what it shows is a step behind its journal"
         for name in VENUE_OF:
             why = self._unsettled(name)
             if why:

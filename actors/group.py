@@ -19,7 +19,8 @@ from actors.chance import draw
 from actors.clock import wall_now
 from actors.exposure import HedgeClock, NakedClock
 from actors.group_accounts import GroupAccounts
-from actors.group_log import SNAPSHOT_EVERY, DecidedBy, GroupLog
+from actors.group_entries import DecidedBy
+from actors.group_log import SNAPSHOT_EVERY, GroupLog
 from actors.hostlock import HostLock, LockMaker
 from actors.journal.location import place_of
 from actors.journal.protocol import StaleEpochError, StoreOpener

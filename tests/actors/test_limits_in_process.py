@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from actors.group import GroupActor
-from actors.group_log import SETTINGS, DecidedBy
+from actors.group_entries import SETTINGS, DecidedBy
 from strategies.domain.events import OperatorState
 from strategies.registry import build_machine
 from tests.actors.test_simple_hedge_in_process import Pair

@@ -11,7 +11,7 @@ from actors.account import AccountActor, AccountSpec, AccountTuning
 from actors.actor import ActorUnreachableError
 from actors.clock import wall_now
 from actors.group import GroupActor, GroupActorSpec
-from actors.group_log import STEP, StepBody
+from actors.group_entries import STEP, StepBody
 from actors.journal.protocol import JournalError
 from actors.journal.store import open_store
 from strategies.domain.commands import Notify

@@ -11,15 +11,15 @@ import heapq
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from time import perf_counter
 
 import structlog
 
 from actors.account.book import Book
-from actors.account.entries import EntryKind, OwnWrite
+from actors.account.entries import EntryKind
 from actors.account.ledger import Decide, Ledger, Pending
 from actors.account.memory import DONE
+from actors.account.preparation import Preparation
 from actors.account.rests import Rests
 from actors.account.spec import AccountTuning
 from actors.account.state import OtherWrite
@@ -28,7 +28,7 @@ from actors.meter import Meter
 from actors.tasks import Tasks
 from strategies.domain.account import AccountMode
 from strategies.domain.commands import CancelAllOrders, SetLeverage
-from strategies.domain.ids import InstrumentId, OrderId, Timestamp
+from strategies.domain.ids import InstrumentId, OrderId
 from strategies.domain.order import Lane
 from venues.errors import Malformed, OutcomeUnknown, RateLimited, Rejected, Unreachable
 from venues.venue import Ack, Now, PreparedWrite, Venue, WriteIdentity
@@ -86,7 +86,6 @@ class Submission:
         self._ledger = ledger
         self._venue = venue
         self._depth = venue.capabilities.pipeline_depth
-        self._instrument_id = instrument_id
         self._tuning = tuning
         self._tasks = tasks
         self._meter = meter
@@ -108,6 +107,7 @@ class Submission:
         """Held from the first signature of a departure until it stands in line: nonces leave in their order."""
         self._doubt = True  # a new life knows no nonce
         self._rests = Rests(tuning)
+        self._preparation = Preparation(ledger, venue, instrument_id, now=now)
 
     def lengths(self) -> dict[Lane, int]:
         """Return how many writes wait in each lane."""
@@ -293,7 +293,7 @@ class Submission:
             async with asyncio.timeout(_SIGN_ALONGSIDE_S):
                 for key in keys:
                     signed_from = perf_counter()
-                    write = await self._prepare(key)
+                    write = await self._preparation.prepare(key)
                     if write is not None:
                         self._meter.observe("sign", perf_counter() - signed_from)
                         ready.append((key, write))
@@ -328,7 +328,7 @@ class Submission:
         for place, key in enumerate(keys):
             started = perf_counter()
             try:
-                write = await self._prepare(key)
+                write = await self._preparation.prepare(key)
             except Rejected as error:
                 await self._refuse_locally(key, error)
             except Unreachable as error:
@@ -346,58 +346,6 @@ class Submission:
 
     def _preparing(self, key: str, identity: WriteIdentity) -> Decide:
         return lambda book: book.decide_prepared(key, identity, self._now())
-
-    async def _prepare(self, key: str) -> PreparedWrite | None:
-        book = self._ledger.book
-        record = book.order(OrderId(key))
-        if record is not None:
-            return await self._venue.prepare_order(record.request, record.client_order_id)
-        other = book.state.others.get(key)
-        if other is None:
-            return None
-        if other.cancel_order is not None:
-            return await self._prepare_cancel(key, other.cancel_order)
-        if other.own is not None:
-            return await self._prepare_own(key, other.own)
-        if isinstance(other.command, SetLeverage):
-            return await self._venue.prepare_leverage(other.command.instrument_id, other.command.leverage)
-        await self._take_back_unsent()
-        return await self._venue.prepare_cancel_all(self._instrument_id)
-
-    async def _prepare_own(self, key: str, own: OwnWrite) -> PreparedWrite | None:
-        if own.order_id is None:
-            return await self._venue.prepare_switch(self._instrument_id, own.due_at, own.lane)
-        doubtful = self._ledger.book.order(own.order_id)
-        identity = doubtful.prepared if doubtful is not None and doubtful.doubt_since is not None else None
-        write = None if identity is None else await self._venue.prepare_fence(identity, own.due_at, own.lane)
-        if write is None:
-            await self._ledger.commit(lambda book: book.decide_settled(key, "nothing to fence", self._now()))
-        return write
-
-    async def _take_back_unsent(self) -> None:
-        """What waits here is not at the venue yet: whoever cancels everything does not want it to open anything later.
-
-        Exits stay: the way out may stand right behind the cancel in the same message.
-        """
-        for record in self._ledger.book.waiting():
-            request = record.request
-            if request.reduce_only and request.lane is Lane.EXIT:
-                continue
-            await self._ledger.commit(partial(_deny_unsent, order_id=request.order_id, at=self._now()))
-
-    async def _prepare_cancel(self, key: str, order_id: OrderId) -> PreparedWrite | None:
-        target = self._ledger.book.order(order_id)
-        if target is None or target.status.is_terminal:
-            await self._ledger.commit(lambda book: book.decide_settled(key, "nothing to cancel", self._now()))
-            return None
-        if target.prepared is None:
-            await self._ledger.commit(lambda book: self._decide_cancel_unsent(book, key, order_id))
-            return None
-        return await self._venue.prepare_cancel(target.request.instrument_id, target.client_order_id)
-
-    def _decide_cancel_unsent(self, book: Book, key: str, order_id: OrderId) -> list[Entry]:
-        denied = _deny_unsent(book, order_id=order_id, at=self._now())
-        return denied + book.decide_settled(key, "canceled before it was sent", self._now())
 
     async def _refuse_locally(self, key: str, error: Rejected) -> None:
         """The write cannot even be expressed: an order is denied, another write is settled as refused."""
@@ -508,10 +456,6 @@ class Submission:
         if (place, key) not in self._queues[lane]:
             heapq.heappush(self._queues[lane], (place, key))
         self.wake()
-
-
-def _deny_unsent(book: Book, *, order_id: OrderId, at: Timestamp) -> list[Entry]:
-    return book.decide_denied(order_id, "canceled", "canceled before it was sent", at)
 
 
 def _lane_of(other: OtherWrite) -> Lane:

@@ -15,10 +15,9 @@ from time import perf_counter
 
 import structlog
 
-from actors.account.book import Book
 from actors.account.entries import EntryKind
 from actors.account.ledger import Decide, Ledger, Pending
-from actors.account.memory import DONE
+from actors.account.outcomes import Outcomes
 from actors.account.preparation import Preparation
 from actors.account.rests import Rests
 from actors.account.spec import AccountTuning
@@ -27,7 +26,7 @@ from actors.journal.protocol import Entry
 from actors.meter import Meter
 from actors.tasks import Tasks
 from strategies.domain.account import AccountMode
-from strategies.domain.commands import CancelAllOrders, SetLeverage
+from strategies.domain.commands import SetLeverage
 from strategies.domain.ids import InstrumentId, OrderId
 from strategies.domain.order import Lane
 from venues.errors import Malformed, OutcomeUnknown, RateLimited, Rejected, Unreachable
@@ -92,7 +91,6 @@ class Submission:
         self._now = now
         self._mode = mode
         self._on_answer = on_answer
-        self._on_unknown_write = on_unknown
         self._held = held
         self._queues: dict[Lane, list[tuple[int, str]]] = {lane: [] for lane in LANES}
         self._places: dict[str, int] = {}
@@ -107,6 +105,7 @@ class Submission:
         """Held from the first signature of a departure until it stands in line: nonces leave in their order."""
         self._doubt = True  # a new life knows no nonce
         self._rests = Rests(tuning)
+        self._outcomes = Outcomes(ledger, meter=meter, now=now, on_unknown=on_unknown)
         self._preparation = Preparation(ledger, venue, instrument_id, now=now)
 
     def lengths(self) -> dict[Lane, int]:
@@ -330,7 +329,7 @@ class Submission:
             try:
                 write = await self._preparation.prepare(key)
             except Rejected as error:
-                await self._refuse_locally(key, error)
+                await self._outcomes.denied(key, error)
             except Unreachable as error:
                 _log.warning("prepare_failed", key=key, error=str(error))
                 self._doubt = True
@@ -347,16 +346,6 @@ class Submission:
     def _preparing(self, key: str, identity: WriteIdentity) -> Decide:
         return lambda book: book.decide_prepared(key, identity, self._now())
 
-    async def _refuse_locally(self, key: str, error: Rejected) -> None:
-        """The write cannot even be expressed: an order is denied, another write is settled as refused."""
-        self._meter.count("orders_denied")
-        if self._ledger.book.order(OrderId(key)) is not None:
-            await self._ledger.commit(
-                lambda book: book.decide_denied(OrderId(key), error.code, error.detail, self._now())
-            )
-            return
-        await self._settle_other(key, str(error))
-
     async def _await_answer(self, key: str, lane: Lane, answer: "asyncio.Future[Ack]") -> None:
         started = perf_counter()
         try:
@@ -372,74 +361,31 @@ class Submission:
             self._offer(key, lane)
         except OutcomeUnknown as error:
             self._doubt = True
-            await self._on_unknown(key, str(error))
+            await self._outcomes.unknown(key, str(error))
         else:
             self._meter.observe("wire_to_answer", perf_counter() - started)
-            await self._on_ack(key, ack)
+            self._rests.recovered()
+            await self._outcomes.accepted(key)
+            await self._on_answer(ack)
         finally:
             self._in_flight -= 1
             if not any(key == queued for queued_lane in self._queues.values() for _, queued in queued_lane):
                 self._places.pop(key, None)
             self.wake()
 
-    async def _on_ack(self, key: str, ack: Ack) -> None:
-        self._rests.recovered()
-        if self._ledger.book.order(OrderId(key)) is None:
-            await self._settle_other(key, "")
-        else:
-            await self._ledger.commit(lambda book: book.decide_accepted(OrderId(key), self._now()))
-        await self._on_answer(ack)
-
     async def _on_rejected(self, key: str, lane: Lane, error: Rejected) -> None:
-        record = self._ledger.book.order(OrderId(key))
+        """Sign a write anew whose nonce alone was refused; every other refusal is its end."""
         if error.stale_nonce:
             self._doubt = True
+            book = self._ledger.book
+            record = book.order(OrderId(key))
             signed = record.signed if record is not None else 1
-            if signed <= self._tuning.stale_nonce_retries and (record is not None or key in self._others):
+            if signed <= self._tuning.stale_nonce_retries and (record is not None or key in book.state.others):
                 self._meter.count("stale_nonces")
-                await self._ledger.commit(lambda book: book.decide_discarded(key, self._now()))
+                await self._ledger.commit(lambda b: b.decide_discarded(key, self._now()))
                 self._offer(key, lane)
                 return
-        if record is None:
-            await self._settle_other(key, str(error))
-            return
-        self._meter.count("orders_rejected")
-        await self._ledger.commit(
-            lambda book: book.decide_rejected(OrderId(key), error.code, error.detail, self._now())
-        )
-
-    @property
-    def _others(self) -> dict[str, OtherWrite]:
-        return self._ledger.book.state.others
-
-    async def _on_unknown(self, key: str, reason: str) -> None:
-        self._meter.count("outcomes_unknown")
-        if self._ledger.book.order(OrderId(key)) is None:
-            # What a cancel did shows in the orders' own ends; a leverage is observed anew. Neither is sent again here.
-            other = self._others.get(key)
-            if other is not None and other.identity is not None:
-                self._on_unknown_write(other.identity)
-            await self._settle_other(key, f"outcome unknown: {reason}")
-            return
-        await self._ledger.commit(lambda book: book.decide_doubt(OrderId(key), reason, self._now()))
-
-    async def _settle_other(self, key: str, refusal: str) -> None:
-        other = self._others.get(key)
-        if other is None:
-            return
-        command = other.command
-
-        def decide(book: Book) -> list[Entry]:
-            entries = book.decide_settled(key, refusal or DONE, self._now())
-            if isinstance(command, SetLeverage):
-                entries += book.decide_leverage(None if refusal else command.leverage, refusal, self._now())
-            return entries
-
-        if isinstance(command, CancelAllOrders) and refusal:
-            _log.warning("cancel_all_failed", reason=refusal)
-        if other.own is not None and refusal:
-            _log.warning("own_write_failed", kind=other.own.kind, reason=refusal)
-        await self._ledger.commit(decide)
+        await self._outcomes.rejected(key, error)
 
     def _offer(self, key: str, lane: Lane) -> None:
         """Queue a write of the book, unless it is on its way already."""

@@ -7,7 +7,6 @@ is taken. Any doubt drains the pipeline and asks the venue for the next nonce be
 """
 
 import asyncio
-import heapq
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from time import perf_counter
 import structlog
 
 from actors.account.entries import EntryKind
+from actors.account.lanes import LANES, Lanes
 from actors.account.ledger import Decide, Ledger, Pending
 from actors.account.outcomes import Outcomes
 from actors.account.preparation import Preparation
@@ -34,8 +34,6 @@ from venues.venue import Ack, Now, PreparedWrite, Venue, WriteIdentity
 
 _log = structlog.get_logger(__name__)
 
-LANES = (Lane.EXIT, Lane.HEDGE, Lane.ENTRY)
-"""Lanes of writes, most urgent first."""
 _TOGETHER = 8
 """Orders made durable together at most. Each takes about a millisecond to sign, and an exit that comes meanwhile waits
 until the batch has left."""
@@ -92,11 +90,7 @@ class Submission:
         self._mode = mode
         self._on_answer = on_answer
         self._held = held
-        self._queues: dict[Lane, list[tuple[int, str]]] = {lane: [] for lane in LANES}
-        self._places: dict[str, int] = {}
-        self._taken_out: set[str] = set()
-        """Out of the queues, and not yet seen as signed by the book: must not be queued a second time."""
-        self._arrivals = 0
+        self._lanes = Lanes(self._is_order)
         self._in_flight = 0
         self._changed = asyncio.Event()
         self._no_entry = ""
@@ -110,7 +104,7 @@ class Submission:
 
     def lengths(self) -> dict[Lane, int]:
         """Return how many writes wait in each lane."""
-        return {lane: len(queue) for lane, queue in self._queues.items()}
+        return self._lanes.lengths()
 
     def wake(self) -> None:
         """Look again: something was taken, the mode changed, or an answer came."""
@@ -138,7 +132,7 @@ class Submission:
         while True:
             taken, lane = await self._next()
             keys = [key for key in taken if not await self._denied(key, lane)]
-            self._taken_out -= set(taken) - set(keys)
+            self._lanes.let_go(set(taken) - set(keys))
             if self._doubt and keys and not await self._resynced(lane):
                 for key in keys:
                     self._push(key, lane)
@@ -150,12 +144,12 @@ class Submission:
             self._changed.clear()
             overdue = self._overdue_lane()
             if overdue is not None:
-                return self._pop(overdue, 1), overdue
+                return self._lanes.take(overdue, 1), overdue
             chosen = self._chosen()
             if chosen is not None:
                 return chosen
             with suppress(TimeoutError):  # nothing changed: the rate budget may have
-                async with asyncio.timeout(_POLL_S if any(self._queues.values()) else None):
+                async with asyncio.timeout(None if self._lanes.are_empty else _POLL_S):
                     await self._changed.wait()
 
     def _chosen(self) -> tuple[list[str], Lane] | None:
@@ -168,7 +162,7 @@ class Submission:
         lane = self._ready_lane(budget)
         if lane is None:
             return None
-        return self._pop(lane, min(room, _TOGETHER, int(budget.get(lane, _TOGETHER)))), lane
+        return self._lanes.take(lane, min(room, _TOGETHER, int(budget.get(lane, _TOGETHER)))), lane
 
     def _ready_lane(self, budget: Mapping[Lane, float]) -> Lane | None:
         mode = self._mode()
@@ -177,7 +171,7 @@ class Submission:
         for lane in LANES if mode is AccountMode.ARMED else (Lane.EXIT,):
             if lane is Lane.ENTRY and self._no_entry:
                 continue  # nothing opens risk while we might not hear what it does, or do not know what we hold
-            if self._queues[lane] and budget.get(lane, 1.0) >= 1.0 and not self._rests.holds(lane):
+            if self._lanes.first(lane) is not None and budget.get(lane, 1.0) >= 1.0 and not self._rests.holds(lane):
                 return lane
         return None
 
@@ -185,8 +179,9 @@ class Submission:
         """Return a lane whose first order has waited too long: it is denied, whatever else holds the lane back."""
         if self._mode() in {AccountMode.DISARMED, AccountMode.STOPPED}:
             return None
-        for lane, queue in self._queues.items():
-            record = self._ledger.book.order(OrderId(queue[0][1])) if queue else None
+        for lane in LANES:
+            first = self._lanes.first(lane)
+            record = None if first is None else self._ledger.book.order(OrderId(first))
             if record is not None and (self._now() - record.taken_at) / _MS > self._deadline_s(lane):
                 return lane
         return None
@@ -195,15 +190,6 @@ class Submission:
         tuning = self._tuning
         bounds = {Lane.EXIT: tuning.exit_deadline_s, Lane.HEDGE: tuning.hedge_deadline_s}
         return bounds.get(lane, tuning.entry_deadline_s)
-
-    def _pop(self, lane: Lane, most: int) -> list[str]:
-        """Take what goes next: several orders, or one other write. A cancel must see whether its order has left."""
-        queue = self._queues[lane]
-        keys = [heapq.heappop(queue)[1]]
-        while queue and len(keys) < most and self._is_order(keys[0]) and self._is_order(queue[0][1]):
-            keys.append(heapq.heappop(queue)[1])
-        self._taken_out.update(keys)
-        return keys
 
     def _is_order(self, key: str) -> bool:
         return self._ledger.book.order(OrderId(key)) is not None
@@ -249,7 +235,7 @@ class Submission:
             departure = await self._departures.get()
             self.wake()
             await asyncio.gather(*(each.durable for each in departure.durable))
-            self._taken_out -= {key for key, _ in departure.writes}
+            self._lanes.let_go(key for key, _ in departure.writes)
             for key, write in departure.writes:
                 if asyncio.get_running_loop().time() - self._ledger.owned_at > _OWNED_FOR_S:
                     await self._ledger.confirm_owner()
@@ -269,7 +255,7 @@ class Submission:
         What was taken this moment is not too old to be sent, so `_denied` is not asked.
         """
         others = self._ledger.book.state.others.values()
-        if self._signing.locked() or self._doubt or any(self._queues.values()) or any(not o.identity for o in others):
+        if self._signing.locked() or self._doubt or not self._lanes.are_empty or any(not o.identity for o in others):
             return ()
         if not any(entry.kind == EntryKind.TAKEN for entry in entries):
             return ()
@@ -309,7 +295,7 @@ class Submission:
         async with self._signing:
             started = perf_counter()
             ready = await self._prepare_all(keys, lane)
-            self._taken_out -= set(keys) - {key for key, _ in ready}  # refused, settled, or put back
+            self._lanes.let_go(set(keys) - {key for key, _ in ready})  # refused, settled, or put back
             pending = self._ledger.commit_soon([self._preparing(key, write.identity) for key, write in ready])
             self._line_up(_Departure(lane, ready, pending, started))
         while self._departures.qsize():  # one leaves, one is signed: an exit that comes now overtakes the rest
@@ -369,8 +355,7 @@ class Submission:
             await self._on_answer(ack)
         finally:
             self._in_flight -= 1
-            if not any(key == queued for queued_lane in self._queues.values() for _, queued in queued_lane):
-                self._places.pop(key, None)
+            self._lanes.answered(key)
             self.wake()
 
     async def _on_rejected(self, key: str, lane: Lane, error: Rejected) -> None:
@@ -389,18 +374,11 @@ class Submission:
 
     def _offer(self, key: str, lane: Lane) -> None:
         """Queue a write of the book, unless it is on its way already."""
-        if key not in self._taken_out:
+        if not self._lanes.is_taken_out(key):
             self._push(key, lane)
 
     def _push(self, key: str, lane: Lane) -> None:
-        """Queue a write at its place of arrival: one that comes back goes in front of what came after it."""
-        self._taken_out.discard(key)
-        place = self._places.get(key)
-        if place is None:
-            self._arrivals += 1
-            place = self._places[key] = self._arrivals
-        if (place, key) not in self._queues[lane]:
-            heapq.heappush(self._queues[lane], (place, key))
+        self._lanes.put(key, lane)
         self.wake()
 
 

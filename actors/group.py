@@ -25,6 +25,7 @@ from actors.hostlock import HostLock, LockMaker
 from actors.journal.location import place_of
 from actors.journal.protocol import StaleEpochError, StoreOpener
 from actors.journal.store import open_store
+from actors.loop_lag import LoopLag
 from actors.meter import Meter
 from actors.process_use import cpu_s, memory_bytes
 from actors.refusal import counter, refusal_in
@@ -79,7 +80,6 @@ _NOTES = 20
 """Notifications kept for whoever tells them: many more than a strategy makes between two reports."""
 _EVENT_SHOWN = 500
 """Characters of a poison event that are shown."""
-_LAG_PERIOD_S = 0.5
 _MS = 1_000
 
 
@@ -177,7 +177,7 @@ class GroupActor:
         self._stopped = ""
         self._halted = False
         self._started_at = Timestamp(0)
-        self._lag_s = 0.0
+        self._lag = LoopLag()
         self.ended: asyncio.Future[str] | None = None
         """Ends with a reason when the actor cannot go on; its process must then end, too."""
 
@@ -241,7 +241,7 @@ class GroupActor:
         self._ways.start(
             self._tasks, self._log, sender if self._spec.needs_no_past else self._spec.own_stream, self._epoch
         )
-        self._tasks.start("lag", self._measure_lag())
+        self._tasks.start("lag", self._lag.measure())
 
     def connect(self, account: AccountId, port: AccountPort) -> None:
         """Say how the account is reached from now on; its next incarnation replaces the one before."""
@@ -296,7 +296,7 @@ class GroupActor:
             notes=tuple(self._notes),
             counters=dict(self._meter.counters),
             histograms=self._meter.histograms(),
-            loop_lag_s=self._lag_s,
+            loop_lag_s=self._lag.seconds,
             memory_bytes=memory_bytes(),
             cpu_s=cpu_s(),
             strategy=self._spec.strategy,
@@ -507,13 +507,6 @@ class GroupActor:
         self._stopped = reason
         if self.ended is not None and not self.ended.done():
             self.ended.set_result(reason)
-
-    async def _measure_lag(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            planned = loop.time() + _LAG_PERIOD_S
-            await asyncio.sleep(_LAG_PERIOD_S)
-            self._lag_s = max(0.0, loop.time() - planned)
 
 
 def decided_by(spec: GroupActorSpec) -> DecidedBy:

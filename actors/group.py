@@ -14,7 +14,7 @@ import structlog
 from pydantic import Field
 from pydantic_core import to_jsonable_python
 
-from actors.actor import AccountPort, ActorUnreachableError, GroupStatus, Note
+from actors.actor import AccountPort, GroupStatus, Note
 from actors.chance import draw
 from actors.clock import wall_now
 from actors.exposure import HedgeClock, NakedClock
@@ -30,8 +30,8 @@ from actors.meter import Meter
 from actors.process_use import cpu_s, memory_bytes
 from actors.refusal import counter, refusal_in
 from actors.tasks import Tasks
+from actors.timers import Timers
 from actors.words import in_words
-from strategies.domain.account import AccountMode, LegObservation
 from strategies.domain.commands import (
     CancelAllOrders,
     CancelOrder,
@@ -70,8 +70,6 @@ _log = structlog.get_logger(__name__)
 
 _LOCK_WAIT_S = 15.0
 """How long a successor waits for its predecessor's process to be gone."""
-_OBSERVE_BOUND_S = 6.0
-"""A look at one leg that takes longer is delivered without that leg's answer."""
 _INBOX_LIMIT = 5_000
 """Events waiting to be decided; a feeder waits when it is full, facts stay with their account meanwhile."""
 _RECENT = 30
@@ -80,7 +78,6 @@ _NOTES = 20
 """Notifications kept for whoever tells them: many more than a strategy makes between two reports."""
 _EVENT_SHOWN = 500
 """Characters of a poison event that are shown."""
-_MS = 1_000
 
 
 _MOVES_NOTHING = (TimerFired, RandomDrawn, OrderSubmitted, OrderAccepted, OrderOutcomeUnknown, AccountModeChanged)
@@ -166,7 +163,7 @@ class GroupActor:
         self._params: Any = None
         self._state: Any = None
         self._log: GroupLog | None = None
-        self._timers: dict[TimerName, asyncio.TimerHandle] = {}
+        self._timers = Timers(now, self._fired)
         self._naked = NakedClock()
         self._hedges = HedgeClock()
         self._recent: deque[tuple[Event, tuple[Command, ...]]] = deque(maxlen=_RECENT)
@@ -251,13 +248,13 @@ class GroupActor:
 
     def abandon(self) -> None:
         """Die as a killed process does: nothing is finished, nothing is written, nobody is told."""
-        self._drop_timers()
+        self._timers.drop_all()
         self._tasks.cancel()
         self._lock.release()
 
     async def stop(self) -> None:
         """End: nothing is decided after this returns. May be called twice."""
-        self._drop_timers()
+        self._timers.drop_all()
         await self._tasks.close()
         if self._log is not None:
             await self._log.close()
@@ -366,7 +363,7 @@ class GroupActor:
         await self._step(Restarted(at=self._now()), None)
         for timer, due_at in timers.items():
             if log.timers.get(timer) == due_at:
-                self._set_timer(timer, due_at)
+                self._timers.set(timer, due_at)
         for command in draws.values():
             if command.name in log.draws:
                 self._inbox.put_nowait((self._answer_draw(command), None))
@@ -379,9 +376,9 @@ class GroupActor:
                 case Observe():
                     self._tasks.start("observe", self._observe(command.legs))
                 case SetTimer(timer=timer, due_at=due_at):
-                    self._set_timer(timer, due_at)
+                    self._timers.set(timer, due_at)
                 case CancelTimer(timer=timer):
-                    self._drop_timer(timer)
+                    self._timers.drop(timer)
                 case DrawRandom():
                     self._inbox.put_nowait((self._answer_draw(command), None))
                 case Notify():
@@ -401,61 +398,12 @@ class GroupActor:
     def _answer_draw(self, command: DrawRandom) -> RandomDrawn:
         return RandomDrawn(at=self._now(), name=command.name, value=self._draw(command.low, command.high))
 
-    # --- time ---------------------------------------------------------------------------------------------------
-
-    def _set_timer(self, timer: TimerName, due_at: Timestamp) -> None:
-        self._drop_timer(timer)
-        wait_s = max(0.0, (due_at - self._now()) / _MS)
-        self._timers[timer] = asyncio.get_running_loop().call_later(wait_s, self._fire, timer, due_at)
-
-    def _drop_timers(self) -> None:
-        for timer in list(self._timers):
-            self._drop_timer(timer)
-
-    def _drop_timer(self, timer: TimerName) -> None:
-        handle = self._timers.pop(timer, None)
-        if handle is not None:
-            handle.cancel()
-
-    def _fire(self, timer: TimerName, due_at: Timestamp) -> None:
-        if self._now() < due_at:  # the wall clock is behind the loop's: never early
-            self._set_timer(timer, due_at)
-            return
-        self._timers.pop(timer, None)
+    def _fired(self, timer: TimerName) -> None:
         self._tasks.start(f"fire:{timer}", self._inbox.put((TimerFired(at=self._now(), timer=timer), None)))
 
-    # --- accounts -----------------------------------------------------------------------------------------------
-
     async def _observe(self, legs: tuple[LegName, ...]) -> None:
-        observations = await asyncio.gather(*(self._observe_leg(leg) for leg in legs))
-        event = Observed(at=self._now(), legs=dict(zip(legs, observations, strict=True)))
-        await self._inbox.put((event, None))
-
-    async def _observe_leg(self, leg: LegName) -> LegObservation:
-        account = self._spec.group.legs[leg]
-        port = self._ways.port(account)
-        if port is None:
-            return self._nothing(account, leg, "the account actor is not connected")
-        try:
-            async with asyncio.timeout(_OBSERVE_BOUND_S):
-                return await port.observe(self._spec.group.instrument_id)
-        except (ActorUnreachableError, TimeoutError) as error:
-            return self._nothing(account, leg, f"the account actor does not answer: {error}")
-
-    def _nothing(self, account: AccountId, leg: LegName, problem: str) -> LegObservation:
-        """No answer: everything missing, nothing zero. Belief is the machine's own, repeated."""
-        return LegObservation(
-            account=account,
-            mode=AccountMode.DISARMED,
-            instrument=None,
-            quote=None,
-            balance=None,
-            position=None,
-            believed=self._view().legs[leg].believed,
-            in_flight=0,
-            unknown=0,
-            problems=(problem,),
-        )
+        seen = await self._ways.look(legs, self._spec.group, lambda leg: self._view().legs[leg].believed)
+        await self._inbox.put((Observed(at=self._now(), legs=seen), None))
 
     # --- parts --------------------------------------------------------------------------------------------------
 

@@ -233,9 +233,7 @@ class Triad:
     async def kill_group(self) -> None:
         """End the group's life the way a killed process ends."""
         group = self.group
-        for handle in group._timers.values():
-            handle.cancel()
-        group._timers.clear()
+        group._timers.drop_all()
         await group._tasks.close()
         await group._log.close()
         group._lock.release()

@@ -5,7 +5,6 @@ Decides nothing itself: the machine does. What it adds is time, chance, the jour
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -14,13 +13,13 @@ import structlog
 from pydantic import Field
 from pydantic_core import to_jsonable_python
 
-from actors.actor import AccountPort, GroupStatus, Note
+from actors.actor import AccountPort, GroupStatus
 from actors.chance import draw
 from actors.clock import wall_now
-from actors.exposure import HedgeClock, NakedClock
 from actors.group_accounts import GroupAccounts
 from actors.group_entries import DecidedBy
 from actors.group_log import SNAPSHOT_EVERY, GroupLog
+from actors.group_report import GroupReport, is_routine
 from actors.hostlock import HostLock, LockMaker
 from actors.journal.location import place_of
 from actors.journal.protocol import StaleEpochError, StoreOpener
@@ -28,10 +27,8 @@ from actors.journal.store import open_store
 from actors.loop_lag import LoopLag
 from actors.meter import Meter
 from actors.process_use import cpu_s, memory_bytes
-from actors.refusal import counter, refusal_in
 from actors.tasks import Tasks
 from actors.timers import Timers
-from actors.words import in_words
 from strategies.domain.commands import (
     CancelAllOrders,
     CancelOrder,
@@ -46,14 +43,10 @@ from strategies.domain.commands import (
 )
 from strategies.domain.events import (
     AccountEvent,
-    AccountModeChanged,
     Event,
     Observed,
     OperatorState,
     OperatorStateSet,
-    OrderAccepted,
-    OrderOutcomeUnknown,
-    OrderSubmitted,
     RandomDrawn,
     Restarted,
     Started,
@@ -72,16 +65,8 @@ _LOCK_WAIT_S = 15.0
 """How long a successor waits for its predecessor's process to be gone."""
 _INBOX_LIMIT = 5_000
 """Events waiting to be decided; a feeder waits when it is full, facts stay with their account meanwhile."""
-_RECENT = 30
-"""Steps of consequence kept in words for the operator."""
-_NOTES = 20
-"""Notifications kept for whoever tells them: many more than a strategy makes between two reports."""
 _EVENT_SHOWN = 500
 """Characters of a poison event that are shown."""
-
-
-_MOVES_NOTHING = (TimerFired, RandomDrawn, OrderSubmitted, OrderAccepted, OrderOutcomeUnknown, AccountModeChanged)
-"""Events after which every leg holds what it held, at the same price: belief is a fold of fills, ends and looks."""
 
 
 class GroupActorSpec(Value):
@@ -164,11 +149,7 @@ class GroupActor:
         self._state: Any = None
         self._log: GroupLog | None = None
         self._timers = Timers(now, self._fired)
-        self._naked = NakedClock()
-        self._hedges = HedgeClock()
-        self._recent: deque[tuple[Event, tuple[Command, ...]]] = deque(maxlen=_RECENT)
-        self._notes: deque[Note] = deque(maxlen=_NOTES)
-        self._noted = 0
+        self._report = GroupReport(spec.group.group, self._meter, now=now)
         self._seen: tuple[Any, GroupView] | None = None
         """The last state looked at, and its view: both are values."""
         self._stopped = ""
@@ -213,7 +194,7 @@ class GroupActor:
         self._log = GroupLog(journal, self._meter, snapshot_every=self._spec.snapshot_every)
         loaded = await self._log.load(machine, replaying=not self._spec.needs_no_past, rebuild=self._rebuild)
         self._state = loaded.state
-        self._recent.extend(each for each in loaded.tail if not _is_routine(*each))
+        self._report.resume(loaded.tail)
         if loaded.divergence is not None:
             self._stop_deciding(f"replay decides otherwise: {loaded.divergence}")
             return
@@ -285,12 +266,12 @@ class GroupActor:
             limits=self.limits(),
             stopped=self._stopped or log.problem,
             stopped_for_good=self._halted,
-            naked_since=self._naked.since,
-            naked_seconds=self._naked.seconds(self._now()),
-            naked_usd_seconds=self._naked.usd_seconds(self._now()),
+            naked_since=self._report.naked.since,
+            naked_seconds=self._report.naked.seconds(self._now()),
+            naked_usd_seconds=self._report.naked.usd_seconds(self._now()),
             timers=dict(log.timers),
-            recent=tuple(in_words(event, commands) for event, commands in self._recent),
-            notes=tuple(self._notes),
+            recent=self._report.recent,
+            notes=self._report.notes,
             counters=dict(self._meter.counters),
             histograms=self._meter.histograms(),
             loop_lag_s=self._lag.seconds,
@@ -333,21 +314,10 @@ class GroupActor:
                 )
                 return
             await log.write(event, step.commands, source, self._machine.code_version)
-            before = self._view().phase if _is_routine(event, step.commands) else None
+            before = self._view().phase if is_routine(event, step.commands) else None
             self._state = step.state
             self._act(step.commands)
-            if before is None or self._view().phase != before:
-                self._recent.append((event, step.commands))
-            naked_s = None if isinstance(event, _MOVES_NOTHING) else self._naked.update(event.at, self._view())
-            if naked_s is not None:
-                self._meter.observe("naked_interval", naked_s)
-            hedge_s = self._hedges.update(event, step.commands)
-            if hedge_s is not None:
-                self._meter.observe("hedge", hedge_s)
-            refused = refusal_in(event)
-            if refused is not None:
-                self._meter.count(counter(*refused))
-            self._meter.count("steps")
+            self._report.stepped(event, step.commands, self._view, before)
         await log.snapshot_if_due(self._machine, self._state)
 
     async def _begin(self, *, fresh: bool) -> None:
@@ -382,18 +352,7 @@ class GroupActor:
                 case DrawRandom():
                     self._inbox.put_nowait((self._answer_draw(command), None))
                 case Notify():
-                    self._note(command)
-
-    def _note(self, command: Notify) -> None:
-        """Keep a notification for the next report: who tells it lives in another process, and is never waited for."""
-        severity, topic, text = command.severity, command.topic, command.text
-        self._meter.count(f"notifications_{severity.lower()}")
-        _log.info("notify", group=self._spec.group.group, severity=severity, topic=topic, text=text)
-        self._noted += 1
-        cycle = self._view().cycle
-        self._notes.append(
-            Note(number=self._noted, at=self._now(), severity=severity, topic=topic, text=text, cycle=cycle)
-        )
+                    self._report.note(command, self._view().cycle)
 
     def _answer_draw(self, command: DrawRandom) -> RandomDrawn:
         return RandomDrawn(at=self._now(), name=command.name, value=self._draw(command.low, command.high))
@@ -468,11 +427,4 @@ def decided_by(spec: GroupActorSpec) -> DecidedBy:
         instrument_id=spec.group.instrument_id,
         operator_state=spec.operator_state,
         gate=GATE,
-    )
-
-
-def _is_routine(event: Event, commands: tuple[Command, ...]) -> bool:
-    """Say whether a step was a look at the legs that led to nothing: it happens every few seconds for hours."""
-    return isinstance(event, TimerFired | Observed) and all(
-        isinstance(command, Observe | SetTimer | CancelTimer) for command in commands
     )

@@ -1,4 +1,4 @@
-"""A group's way to its accounts: brings them its commands, brings it their facts, each once and in order; asks for looks.
+"""A group's way to its accounts: brings them its commands, brings it their facts, each once, in order; asks for looks.
 
 Before anything is sent, both sides are held against each other: a journal that was lost, or put back from an earlier
 day, on either side, is seen by then (`actors/kinship.py`).

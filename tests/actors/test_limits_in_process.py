@@ -102,7 +102,7 @@ async def test_a_journal_of_the_first_gate_goes_on_under_the_next_one(triad, mon
         old.setattr("actors.group.GATE", 1)
         old.setattr(GroupActor.__init__, "__kwdefaults__", GroupActor.__init__.__kwdefaults__ | {"build": first})
         await triad.start()
-        await triad.until(lambda: any("ORDER_RATE" in str(note) for note in triad.group._notes), "a denial")
+        await triad.until(lambda: any("ORDER_RATE" in str(note) for note in triad.group._report.notes), "a denial")
         await triad.until(lambda: triad.phase in ("IDLE", "ENDED"), "the exit")
         await triad.kill_group()
     assert any("reach the limit" in text for text in await _said(triad))

@@ -10,16 +10,15 @@ from decimal import Decimal
 from typing import Any
 
 import structlog
-from pydantic import Field
-from pydantic_core import to_jsonable_python
 
 from actors.actor import AccountPort, GroupStatus
 from actors.chance import draw
 from actors.clock import wall_now
 from actors.group_accounts import GroupAccounts
 from actors.group_entries import DecidedBy
-from actors.group_log import SNAPSHOT_EVERY, GroupLog
+from actors.group_log import GroupLog
 from actors.group_report import GroupReport, is_routine
+from actors.group_spec import GroupActorSpec, decided_by
 from actors.hostlock import HostLock, LockMaker
 from actors.journal.location import place_of
 from actors.journal.protocol import StaleEpochError, StoreOpener
@@ -53,11 +52,12 @@ from strategies.domain.events import (
     TimerFired,
 )
 from strategies.domain.ids import AccountId, LegName, TimerName, Timestamp
-from strategies.domain.model import Value
 from strategies.machine import GroupSpec, GroupView, LimitView, Machine
 from strategies.registry import broken_promises, build_machine, params_of
-from strategies.risk import GATE, Guarded
+from strategies.risk import Guarded
 from venues.venue import Now
+
+__all__ = ["GroupActor", "GroupActorSpec", "MachineBuilder", "decided_by"]
 
 _log = structlog.get_logger(__name__)
 
@@ -67,40 +67,6 @@ _INBOX_LIMIT = 5_000
 """Events waiting to be decided; a feeder waits when it is full, facts stay with their account meanwhile."""
 _EVENT_SHOWN = 500
 """Characters of a poison event that are shown."""
-
-
-class GroupActorSpec(Value):
-    """Everything a group actor needs to live."""
-
-    group: GroupSpec
-    strategy: str = Field(description="name in strategies.registry.STRATEGIES")
-    params: dict[str, Any] = Field(description="the strategy's own model")
-    limits: dict[str, Any] = Field(default={}, description="strategies.risk.Limits")
-    journal: str = Field(description="journal URL")
-    lock_dir: str = Field(description="folder for the lock that the group's process holds for life")
-    operator_state: OperatorState = Field(
-        default=OperatorState.RUN, description="counts at the first start, and whenever it changes"
-    )
-    stream: str | None = Field(
-        default=None, description="journal stream, and name as a sender of messages; None = group/<group>"
-    )
-    needs_no_past: bool = Field(
-        default=False,
-        description="for a machine that looks before it acts: every life begins anew, with the facts that come from "
-        "now on, so that neither a long history nor one that replays otherwise stands between it and what it does",
-    )
-    snapshot_every: int = Field(
-        default=SNAPSHOT_EVERY,
-        gt=0,
-        description="journal records between two snapshots: a restart folds at most so many",
-    )
-    debug: bool = False
-
-    @property
-    def own_stream(self) -> str:
-        """Return the journal stream."""
-        return self.stream or f"group/{self.group.group}"
-
 
 MachineBuilder = Callable[[str, GroupSpec, Mapping[str, Any], Mapping[str, Any]], Machine[Any]]
 """Strategy name, group, parameters and limits to a machine; raises ValueError when they do not fit."""
@@ -414,17 +380,3 @@ class GroupActor:
         self._stopped = reason
         if self.ended is not None and not self.ended.done():
             self.ended.set_result(reason)
-
-
-def decided_by(spec: GroupActorSpec) -> DecidedBy:
-    """Return what of a spec steers decisions."""
-    return DecidedBy(
-        strategy=spec.strategy,
-        # Through JSON, as a spec that came from another process has been: equal settings compare equal.
-        params=to_jsonable_python(spec.params),
-        limits=to_jsonable_python(spec.limits),
-        legs=spec.group.legs,
-        instrument_id=spec.group.instrument_id,
-        operator_state=spec.operator_state,
-        gate=GATE,
-    )

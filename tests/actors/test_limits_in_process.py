@@ -99,7 +99,7 @@ async def test_a_journal_of_the_first_gate_goes_on_under_the_next_one(triad, mon
         return build_machine(strategy, group, params, {**limits, "gate": 1})
 
     with monkeypatch.context() as old:
-        old.setattr("actors.group.GATE", 1)
+        old.setattr("actors.group_spec.GATE", 1)
         old.setattr(GroupActor.__init__, "__kwdefaults__", GroupActor.__init__.__kwdefaults__ | {"build": first})
         await triad.start()
         await triad.until(lambda: any("ORDER_RATE" in str(note) for note in triad.group._report.notes), "a denial")

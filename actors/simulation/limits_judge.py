@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from actors.group_log import StepBody
+from actors.group_entries import StepBody
 from actors.simulation.market import COLLATERAL, Market
 from strategies.domain.commands import Notify, SubmitOrder
 from strategies.domain.events import Event, Filled, OrderClosed, OrderDenied, OrderRejected

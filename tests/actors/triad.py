@@ -11,7 +11,7 @@ from actors.account import AccountActor, AccountSpec, AccountTuning
 from actors.actor import ActorUnreachableError
 from actors.clock import wall_now
 from actors.group import GroupActor, GroupActorSpec
-from actors.group_log import STEP, StepBody
+from actors.group_entries import STEP, StepBody
 from actors.journal.protocol import JournalError
 from actors.journal.store import open_store
 from strategies.domain.commands import Notify
@@ -233,9 +233,7 @@ class Triad:
     async def kill_group(self) -> None:
         """End the group's life the way a killed process ends."""
         group = self.group
-        for handle in group._timers.values():
-            handle.cancel()
-        group._timers.clear()
+        group._timers.drop_all()
         await group._tasks.close()
         await group._log.close()
         group._lock.release()

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from actors.group_log import StepBody
+from actors.group_entries import StepBody
 from actors.simulation.cast import LIMITED
 from actors.simulation.limits import draw_limits
 from actors.simulation.limits_judge import judge_counting, judge_limits

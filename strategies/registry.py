@@ -68,12 +68,12 @@ STRATEGIES: dict[str, Strategy] = {
             violations=flatten_violations,
             rests_orders=False,
         ),
-        on_desk("min_order", MinOrderParams, None, MinOrder),
+        on_desk("min_order", MinOrderParams, None, MinOrder, heeds_acceptance=False),
         on_desk("smoke_test", SmokeTestParams, None, SmokeTest),
-        on_desk("trend_ladder", TrendLadderParams, (MAIN,), TrendLadder),
-        on_desk("geometric_grid", GeometricGridParams, (MAIN,), GeometricGrid),
-        on_desk("avellaneda_stoikov", AvellanedaStoikovParams, (MAIN,), AvellanedaStoikov),
-        on_desk("simple_hedge", SimpleHedgeParams, (LEAD, FOLLOW), SimpleHedge),
+        on_desk("trend_ladder", TrendLadderParams, (MAIN,), TrendLadder, heeds_acceptance=False),
+        on_desk("geometric_grid", GeometricGridParams, (MAIN,), GeometricGrid, heeds_acceptance=False),
+        on_desk("avellaneda_stoikov", AvellanedaStoikovParams, (MAIN,), AvellanedaStoikov, heeds_acceptance=False),
+        on_desk("simple_hedge", SimpleHedgeParams, (LEAD, FOLLOW), SimpleHedge, heeds_acceptance=False),
     )
 }
 

@@ -20,7 +20,8 @@ from strategies.domain.ids import AccountId, InstrumentId, LegName, VenueSymbol
 from strategies.machine import GroupSpec, Outcome
 from venues.simulator.exchange import Exchange
 from venues.simulator.faults import Fault, FaultBook, FaultKind
-from venues.simulator.in_process import Floor
+from venues.simulator.floor import Floor
+from venues.simulator.in_process import InProcessVenue
 from venues.simulator.model import CrowdRules, MarketRules, SelfTrade, VenueRules
 from venues.venue import Venue
 
@@ -162,7 +163,7 @@ class Triad:
 
     def build(self, account: str) -> Venue:
         """Return a client of one account."""
-        return self.floors[VENUE_OF[account]].venue(account)
+        return InProcessVenue(self.floors[VENUE_OF[account]], account)
 
     def exchange(self, account: str) -> Exchange:
         """Return the exchange that judges an account."""

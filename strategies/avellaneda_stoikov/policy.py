@@ -40,7 +40,7 @@ class AvellanedaStoikov:
     """The policy. Implements `strategies.desk.policy.Policy`."""
 
     name = "avellaneda_stoikov"
-    code_version = "avellaneda_stoikov/1"
+    code_version = "avellaneda_stoikov/2"
     memory_model = MakerMemory
 
     def __init__(self, params: AvellanedaStoikovParams) -> None:

@@ -48,7 +48,7 @@ class GeometricGrid:
     """The policy. Implements `strategies.desk.policy.Policy`."""
 
     name = "geometric_grid"
-    code_version = "geometric_grid/1"
+    code_version = "geometric_grid/2"
     memory_model = GridMemory
 
     def __init__(self, params: GeometricGridParams) -> None:

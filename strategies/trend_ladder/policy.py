@@ -62,7 +62,7 @@ class TrendLadder:
     """The policy. Implements `strategies.desk.policy.Policy`."""
 
     name = "trend_ladder"
-    code_version = "trend_ladder/1"
+    code_version = "trend_ladder/2"
     memory_model = LadderMemory
 
     def __init__(self, params: TrendLadderParams) -> None:

@@ -182,6 +182,7 @@ async def account(
         chance=fraction,
         stop_timeout_s=_STOP_TIMEOUT_S,
         disk=DiskWatch(print),
+        rank=lambda _: (0, 0),
     )
     keeper = AccountKeeper(
         desired(here.settings).accounts[name],

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from actors.hosting.warm import warm_modules
+
 ROOT = Path(__file__).parents[2]
 HOST = "import actors.cluster.process"
 ACCOUNT = f"{HOST}, actors.account, venues.lighter.venue, venues.backpack.venue"
@@ -59,6 +61,15 @@ def test_a_group_loads_its_own_strategy_and_no_other():
     others = {"simple_hedge", "geometric_grid", "avellaneda_stoikov", "trend_ladder", "smoke_test", "min_order"}
     assert "liquidation_hedge" in strategies
     assert strategies & others == set()
+
+
+def test_a_spare_has_loaded_all_that_a_group_and_an_account_need():
+    """Becoming somebody imports nothing of ours any more; what a plug-in brings is not looked for in this package."""
+    modules = warm_modules(("lighter", "backpack"), ("liquidation_hedge", "of_a_plug_in"))
+    spare = _loaded(f"{HOST}, {', '.join(modules)}")
+    needed = _loaded(ACCOUNT) | _loaded(GROUP)
+    assert {name for name in needed - spare if name.startswith(("actors", "venues", "strategies"))} == set()
+    assert "strategies.flatten.machine" in spare
 
 
 def test_an_actor_without_rich_still_logs_an_exception(tmp_path):

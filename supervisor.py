@@ -23,6 +23,7 @@ from actors.backtest.run import BacktestError
 from actors.chance import fraction
 from actors.clock import wall_now
 from actors.hosting.protocol import Hosts
+from actors.hosting.warm import warm_modules
 from actors.hostlock import HostLock, LockHeldError
 from actors.journal.location import parse_location
 from actors.journal.protocol import JournalError, JournalStore
@@ -322,8 +323,8 @@ async def _run(
                 missing = () if ray_address else missing_secrets(settings)  # elsewhere, they are where the actors are
                 if missing:
                     raise SettingsError(missing)
-                modules = ("actors.account", "actors.group", *(f"venues.{name}.venue" for name in settings.venues))
-                hosts = await ends.enter_async_context(ray_kept(state_dir, ray_address, modules))
+                hosts_warm = warm_modules(settings.venues, (group.strategy for group in settings.groups.values()))
+                hosts = await ends.enter_async_context(ray_kept(state_dir, ray_address, hosts_warm))
             session = Session(
                 _supervision(settings, hosts, store, release),
                 settings.supervisor,

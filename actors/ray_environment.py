@@ -14,7 +14,7 @@ from actors.hosting.protocol import Hosts, HostsUnavailableError
 from actors.supervision.build import code_root
 
 if TYPE_CHECKING:
-    from actors.cluster import Cluster
+    from actors.cluster.connection import Cluster
 
 _EVERYWHERE: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -100,7 +100,7 @@ def _cluster(state_dir: Path, address: str) -> "Cluster":
     else:
         for_local(os.environ, state_dir, code_root())
     # Only now: Ray reads its environment when it is imported.
-    from actors.cluster import Cluster  # noqa: PLC0415
+    from actors.cluster.connection import Cluster  # noqa: PLC0415
 
     # Absolute: what is named after it must not be another deployment's with the same relative path.
     return Cluster(str(state_dir.resolve()))

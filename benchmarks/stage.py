@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from actors.chance import fraction
 from actors.clock import wall_now
 from actors.hosting.protocol import Hosts
+from actors.hosting.warm import warm_modules
 from actors.journal.protocol import JournalStore
 from actors.journal.store import open_store
 from actors.logs import close_logs, log_to_file
@@ -33,7 +34,7 @@ from conf.wishes import desired
 from strategies.domain.account import AccountMode
 from strategies.domain.ids import AccountId
 
-WARM_MODULES = ("actors.account", "actors.group", "venues.lighter.venue", "venues.backpack.venue")
+WARM_MODULES = warm_modules(("lighter", "backpack"), ("liquidation_hedge",))
 """What a spare has imported: the same as under `supervisor.py`."""
 LIGHTER, BACKPACK = AccountId("lighter-1"), AccountId("backpack-1")
 """The two accounts of the first group: the ones that benchmarks trade on."""
@@ -183,6 +184,7 @@ async def account(
         chance=fraction,
         stop_timeout_s=_STOP_TIMEOUT_S,
         disk=DiskWatch(print),
+        rank=lambda _: (0, 0),
     )
     keeper = AccountKeeper(
         desired(here.settings).accounts[name],

@@ -1,95 +1,68 @@
 """The strategies there are, by the name that `groups.toml` calls them: our own, and those of other packages."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, MutableMapping
+from importlib import import_module
 from typing import Any
 
-from strategies.avellaneda_stoikov.params import AvellanedaStoikovParams
-from strategies.avellaneda_stoikov.policy import AvellanedaStoikov
-from strategies.desk.quoting import MAIN
 from strategies.domain.model import Value
-from strategies.flatten.invariants import violations as flatten_violations
-from strategies.flatten.machine import Flatten
-from strategies.flatten.state import FlattenParams
-from strategies.geometric_grid.params import GeometricGridParams
-from strategies.geometric_grid.policy import GeometricGrid
-from strategies.liquidation_hedge.invariants import violations
-from strategies.liquidation_hedge.machine import LiquidationHedge
-from strategies.liquidation_hedge.params import LiquidationHedgeParams
-from strategies.liquidation_hedge.state import BALANCER, FIRST, SECOND
 from strategies.machine import GroupSpec, Machine, Violation
-from strategies.min_order.params import MinOrderParams
-from strategies.min_order.policy import MinOrder
 from strategies.plugins import discover
-from strategies.risk import Guarded, GuardedState, Limits, LimitsInForce
-from strategies.simple_hedge.params import SimpleHedgeParams
-from strategies.simple_hedge.policy import FOLLOW, LEAD, SimpleHedge
-from strategies.smoke_test.params import SmokeTestParams
-from strategies.smoke_test.policy import SmokeTest
-from strategies.strategy import Strategy, on_desk
-from strategies.trend_ladder.params import TrendLadderParams
-from strategies.trend_ladder.policy import TrendLadder
+from strategies.risk import LimitsInForce
+from strategies.strategy import Strategy
 
 FLATTEN = "flatten"
 """The strategy that gets a group out and does nothing else."""
+OURS = (
+    "liquidation_hedge",
+    FLATTEN,
+    "min_order",
+    "smoke_test",
+    "trend_ladder",
+    "geometric_grid",
+    "avellaneda_stoikov",
+    "simple_hedge",
+)
+"""Each is a folder of that name here, whose module `strategy` holds its `STRATEGY`."""
 
 
-def _liquidation_hedge_violations(state: GuardedState, params: LiquidationHedgeParams) -> tuple[Violation, ...]:
-    return violations(state.inner, params)
+class Shelf(MutableMapping[str, Strategy]):
+    """Strategies by name. Ours are loaded when they are asked for: a group's process needs one, and is waited for."""
+
+    def __init__(self, ours: tuple[str, ...]) -> None:
+        """Know `ours` by name only."""
+        self._strategies: dict[str, Strategy | None] = dict.fromkeys(ours)
+
+    def __getitem__(self, name: str) -> Strategy:
+        """Return a strategy. Raises KeyError when there is none of that name."""
+        strategy = self._strategies[name]
+        if strategy is None:
+            strategy = import_module(f"strategies.{name}.strategy").STRATEGY
+            self._strategies[name] = strategy
+        return strategy
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether there is one of that name, without loading it."""
+        return name in self._strategies
+
+    def __setitem__(self, name: str, strategy: Strategy) -> None:
+        """Add a strategy."""
+        self._strategies[name] = strategy
+
+    def __delitem__(self, name: str) -> None:
+        """Forget a strategy."""
+        del self._strategies[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names."""
+        return iter(self._strategies)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._strategies)
 
 
-def _liquidation_hedge(spec: GroupSpec, params: LiquidationHedgeParams, limits: Limits) -> Machine[Any]:
-    return Guarded(LiquidationHedge(spec, params, limits), limits)
-
-
-def _flatten(spec: GroupSpec, params: FlattenParams, _limits: Limits) -> Machine[Any]:
-    # Without the gate: it denies nothing that a flatten asks for.
-    return Flatten(spec, params)
-
-
-_MIN_ORDER = on_desk("min_order", MinOrderParams, None, MinOrder, heeds_acceptance=False)
-
-
-def _min_order(spec: GroupSpec, params: MinOrderParams, limits: Limits) -> Machine[Any]:
-    unknown = sorted({target.leg for target in params.targets} - spec.legs.keys())
-    if unknown:
-        raise ValueError(f"targets name {', '.join(unknown)}, and the group has only {', '.join(sorted(spec.legs))}")
-    return _MIN_ORDER.build(spec, params, limits)
-
-
-STRATEGIES: dict[str, Strategy] = {
-    strategy.name: strategy
-    for strategy in (
-        Strategy(
-            name="liquidation_hedge",
-            params_model=LiquidationHedgeParams,
-            required_legs=(BALANCER, FIRST),
-            optional_legs=(SECOND,),
-            build=_liquidation_hedge,
-            violations=_liquidation_hedge_violations,
-            rests_orders=False,
-            watches_cycle_loss=True,
-        ),
-        Strategy(
-            name=FLATTEN,
-            params_model=FlattenParams,
-            required_legs=(),
-            optional_legs=None,
-            build=_flatten,
-            violations=flatten_violations,
-            rests_orders=False,
-        ),
-        replace(_MIN_ORDER, build=_min_order),
-        on_desk("smoke_test", SmokeTestParams, None, SmokeTest),
-        on_desk("trend_ladder", TrendLadderParams, (MAIN,), TrendLadder, heeds_acceptance=False),
-        on_desk("geometric_grid", GeometricGridParams, (MAIN,), GeometricGrid, heeds_acceptance=False),
-        on_desk("avellaneda_stoikov", AvellanedaStoikovParams, (MAIN,), AvellanedaStoikov, heeds_acceptance=False),
-        on_desk("simple_hedge", SimpleHedgeParams, (LEAD, FOLLOW), SimpleHedge, heeds_acceptance=False),
-    )
-}
-
-
-STRATEGIES |= discover(STRATEGIES)
+STRATEGIES = Shelf(OURS)
+STRATEGIES.update(discover(STRATEGIES))
 
 
 def build_machine(strategy: str, spec: GroupSpec, params: Mapping[str, Any], limits: Mapping[str, Any]) -> Machine[Any]:

@@ -18,6 +18,7 @@ import structlog
 
 from actors.cluster.era import Era
 from actors.cluster.hosts import RayHosts
+from actors.cluster.node import bare
 from actors.cluster.process import NAMESPACE
 from actors.cluster.words import first_words
 from actors.hosting.family import end_family, marked
@@ -173,7 +174,7 @@ class Cluster:
             raise RayStartError(f"Processes {left} of an earlier Ray do not end, even when killed; look at them.")
         shutil.rmtree(self._temp_dir, ignore_errors=True)
         self._temp_dir.mkdir(mode=0o700)
-        with marked(self._deployment):
+        with marked(self._deployment), bare():
             self._init(
                 num_cpus=_LOCAL_CPUS,
                 object_store_memory=_OBJECT_STORE_BYTES,

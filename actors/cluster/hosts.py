@@ -185,6 +185,10 @@ class RayHosts:
                 if not era.fallen:
                     raise
 
+    async def ready(self) -> None:
+        """See `Hosts.ready`."""
+        await self._ground.standing()
+
     async def discover(self) -> list[HostLink]:
         """See `Hosts.discover`."""
         era = await self._ground.standing()

@@ -177,6 +177,9 @@ class Hosts(Protocol):
             ActorUnreachableError: it did not come up.
         """
 
+    async def ready(self) -> None:
+        """Wait until processes can be started."""
+
     async def discover(self) -> list[HostLink]:
         """Find the processes of this deployment that live already."""
 

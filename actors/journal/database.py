@@ -4,17 +4,13 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, NoResultFound
-from sqlalchemy.pool import NullPool
-
 from actors.journal.location import JournalLocation
 from actors.journal.protocol import JournalDamagedError, JournalError, JournalWriteError
-from actors.journal.schema import create_tables
+from actors.journal.schema import MissingRowError, create_tables
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a writer waits for another process that holds the file: claims and appends take about a millisecond."""
@@ -69,8 +65,7 @@ def create_file(location: JournalLocation, stream: str) -> Path:
 
 
 def _lay_out(draft: Path, path: Path) -> None:
-    engine = _engine(draft, "rw", "BEGIN IMMEDIATE", "DELETE")
-    with translated(str(path)), engine.connect() as connection, connection.begin():
+    with translated(str(path)), closing(_connect(draft, "rw", "DELETE")) as connection, writing(connection):
         create_tables(connection)
 
 
@@ -82,9 +77,13 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def writing_engine(path: Path) -> Engine:
-    """Return an engine whose transactions take the write lock at once and are on disk when they end."""
-    return _engine(path, "rw", "BEGIN IMMEDIATE", "WAL")
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """Return a connection for `writing`: what a transaction of it holds is on disk when it ends.
+
+    Raises:
+        sqlite3.Error: the file cannot be opened.
+    """
+    return _connect(path, "rw", "WAL")
 
 
 def check_size(path: Path) -> None:
@@ -101,17 +100,18 @@ def check_size(path: Path) -> None:
         raise JournalDamagedError(f"{path}: the file is {size} bytes long and cannot hold a journal: it was cut off")
 
 
-def reading_engine(path: Path) -> Engine:
-    """Return an engine that cannot write, and works while another process does.
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Return a connection that cannot write, and works while another process does.
 
     Raises:
         JournalDamagedError: the file is missing or too short to be a journal.
+        sqlite3.Error: it cannot be opened.
     """
     check_size(path)
     # Without a -wal file nobody has it open and nothing waits to be folded in; reading it as immutable then needs
     # no -shm file, so that a journal on a read-only disk can be read.
     quiet = not path.with_name(path.name + "-wal").exists() and not os.access(path.parent, os.W_OK)
-    return _engine(path, "ro&immutable=1" if quiet else "ro", "BEGIN", None)
+    return _connect(path, "ro&immutable=1" if quiet else "ro", None)
 
 
 @contextmanager
@@ -124,37 +124,46 @@ def translated(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except NoResultFound as error:
+    except MissingRowError as error:
         raise JournalDamagedError(f"{where}: a row that every journal has is missing") from error
-    except DBAPIError as error:
-        raise _journal_error(where, error.orig) from error
     except sqlite3.Error as error:
         raise _journal_error(where, error) from error
 
 
 @contextmanager
-def written(connection: Connection) -> Iterator[sqlite3.Cursor]:
-    """Give a cursor inside one transaction, past the library: its part of an append was longer than the disk's.
+def reading(connection: sqlite3.Connection) -> Iterator[None]:
+    """See one state of the file throughout the block.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    with _transaction(connection, "BEGIN"):
+        yield
+
+
+@contextmanager
+def writing(connection: sqlite3.Connection) -> Iterator[None]:
+    """Take the write lock at once, and let everything in the block count, or nothing of it.
 
     Raises:
         sqlite3.Error: nothing of the transaction counts.
     """
-    driver = connection.connection.driver_connection
-    if not isinstance(driver, sqlite3.Connection):
-        raise TypeError(f"a journal file is opened by sqlite3, not by {type(driver).__name__}")
-    cursor = driver.cursor()
+    with _transaction(connection, "BEGIN IMMEDIATE"):
+        yield
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
     try:
-        cursor.execute("BEGIN IMMEDIATE")
-        yield cursor
-        cursor.execute("COMMIT")
+        connection.execute(begin)
+        yield
+        connection.execute("COMMIT")
     except BaseException:  # cancelled or failed: either way nothing of the transaction may count
-        driver.rollback()
+        connection.rollback()
         raise
-    finally:
-        cursor.close()
 
 
-def _journal_error(where: str, error: BaseException | None) -> JournalError:
+def _journal_error(where: str, error: sqlite3.Error) -> JournalError:
     code = getattr(error, "sqlite_errorcode", None)
     name = getattr(error, "sqlite_errorname", "no SQLite code")
     text = f"{where}: {error} ({name})"
@@ -163,29 +172,19 @@ def _journal_error(where: str, error: BaseException | None) -> JournalError:
     return JournalWriteError(text)
 
 
-def _engine(path: Path, mode: str, begin: str, journal_mode: str | None) -> Engine:
-    def connect() -> sqlite3.Connection:
-        # mode=rw, not rwc: a file that has gone is an error, never a new empty journal.
-        uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
-        # One thread uses a connection; without the check, a connection left to the garbage collector may be closed
-        # by whichever thread that runs in.
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            connection.execute("PRAGMA foreign_keys = ON")
-            if journal_mode is not None:
-                connection.execute(f"PRAGMA journal_mode = {journal_mode}")
-                connection.execute("PRAGMA synchronous = FULL")
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
-
-    # Named parameters in both dialects keep the compiled statements of schema.py free of the dialect.
-    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, paramstyle="named")
-
-    def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    event.listen(engine, "begin", begin_transaction)
-    return engine
+def _connect(path: Path, mode: str, journal_mode: str | None) -> sqlite3.Connection:
+    # mode=rw, not rwc: a file that has gone is an error, never a new empty journal.
+    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+    # One thread uses a connection; without the check, a connection left to the garbage collector may be closed
+    # by whichever thread that runs in.
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        if journal_mode is not None:
+            connection.execute(f"PRAGMA journal_mode = {journal_mode}")
+            connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

@@ -1,26 +1,11 @@
 """The journal's tables, their version, and the way up from older versions.
 
-Every table carries the stream's name: one file holds one stream today, and one PostgreSQL database could hold all.
+Every table carries the stream's name: one file holds one stream today, and one database could hold all.
 """
 
 import secrets
+import sqlite3
 from collections.abc import Callable, Mapping
-
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    bindparam,
-    insert,
-    select,
-    update,
-)
 
 from actors.journal.protocol import JournalVersionError
 
@@ -30,47 +15,52 @@ _READABLE_FROM = 1
 _IDENTITY_BYTES = 8
 """Sixteen hexadecimal digits: no two journals of one deployment will ever draw the same."""
 
-METADATA = MetaData()
-
-META = Table("meta", METADATA, Column("schema_version", Integer, nullable=False))
-
-OWNER = Table(
-    "owner",
-    METADATA,
-    Column("stream", Text, primary_key=True),
-    Column("epoch", BigInteger, nullable=False),
-    Column("holder", Text, nullable=False),
-    Column("claimed_at", BigInteger, nullable=False, comment="milliseconds since 1970-01-01 UTC"),
-    # The head says where the chain ends: without it a chain that lost its last records would look whole.
-    Column("head_seq", BigInteger, nullable=False),
-    Column("head_checksum", LargeBinary, nullable=False),
-    Column("identity", Text, nullable=False, server_default="", comment="drawn once, with the first owner"),
+_TABLES = (
+    """
+CREATE TABLE meta (
+    schema_version INTEGER NOT NULL
+)""",
+    # Times are milliseconds since 1970-01-01 UTC. The head says where the chain ends: without it a chain that lost its
+    # last records would look whole. The identity is drawn once, with the first owner.
+    """
+CREATE TABLE owner (
+    stream TEXT NOT NULL,
+    epoch BIGINT NOT NULL,
+    holder TEXT NOT NULL,
+    claimed_at BIGINT NOT NULL,
+    head_seq BIGINT NOT NULL,
+    head_checksum BLOB NOT NULL,
+    identity TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (stream)
+)""",
+    """
+CREATE TABLE record (
+    stream TEXT NOT NULL,
+    seq BIGINT NOT NULL,
+    epoch BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    checksum BLOB NOT NULL,
+    PRIMARY KEY (stream, seq)
+)""",
+    """
+CREATE TABLE snapshot (
+    stream TEXT NOT NULL,
+    seq BIGINT NOT NULL,
+    code_version TEXT NOT NULL,
+    body TEXT NOT NULL,
+    checksum BLOB NOT NULL,
+    PRIMARY KEY (stream)
+)""",
 )
 
-RECORD = Table(
-    "record",
-    METADATA,
-    Column("stream", Text, primary_key=True),
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("epoch", BigInteger, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("at", BigInteger, nullable=False, comment="milliseconds since 1970-01-01 UTC"),
-    Column("body", Text, nullable=False),
-    Column("checksum", LargeBinary, nullable=False),
-)
-
-SNAPSHOT = Table(
-    "snapshot",
-    METADATA,
-    Column("stream", Text, primary_key=True),
-    Column("seq", BigInteger, nullable=False),
-    Column("code_version", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("checksum", LargeBinary, nullable=False),
-)
-
-Migration = Callable[[Connection], None]
+Migration = Callable[[sqlite3.Connection], None]
 """Takes the tables from one version to the next, inside the caller's transaction."""
+
+
+class MissingRowError(Exception):
+    """A row that every journal has is not there."""
 
 
 def new_identity() -> str:
@@ -78,46 +68,34 @@ def new_identity() -> str:
     return secrets.token_hex(_IDENTITY_BYTES)
 
 
-def _add_identity(connection: Connection) -> None:
+def _add_identity(connection: sqlite3.Connection) -> None:
     """Version 1 had no identities: what lies there now gets one."""
-    connection.exec_driver_sql("ALTER TABLE owner ADD COLUMN identity TEXT NOT NULL DEFAULT ''")
-    for stream in connection.execute(select(OWNER.c.stream)).scalars().all():
-        connection.execute(update(OWNER).where(OWNER.c.stream == stream).values(identity=new_identity()))
+    connection.execute("ALTER TABLE owner ADD COLUMN identity TEXT NOT NULL DEFAULT ''")
+    for (stream,) in connection.execute("SELECT stream FROM owner").fetchall():
+        connection.execute("UPDATE owner SET identity = ? WHERE stream = ?", (new_identity(), stream))
 
 
 MIGRATIONS: Mapping[int, Migration] = {1: _add_identity}
 """Version → the migration that leaves it."""
 
 
-class HotStatements:
-    """The statements of an append as SQL text, compiled once: composing them anew costs a third of the whole append."""
-
-    def __init__(self, engine: Engine) -> None:
-        """Compile for the engine's dialect."""
-        of_stream = OWNER.c.stream == bindparam("of_stream")
-        self.head = str(select(OWNER.c.epoch, OWNER.c.head_seq, OWNER.c.head_checksum).where(of_stream).compile(engine))
-        self.insert = str(insert(RECORD).compile(engine))
-        self.advance = str(
-            update(OWNER)
-            .where(of_stream)
-            .values(head_seq=bindparam("new_seq"), head_checksum=bindparam("new_checksum"))
-            .compile(engine)
-        )
-
-
-def create_tables(connection: Connection) -> None:
+def create_tables(connection: sqlite3.Connection) -> None:
     """Lay out an empty journal of the current version."""
-    METADATA.create_all(connection)
-    connection.execute(insert(META), {"schema_version": SCHEMA_VERSION})
+    for table in _TABLES:
+        connection.execute(table)
+    connection.execute("INSERT INTO meta (schema_version) VALUES (?)", (SCHEMA_VERSION,))
 
 
-def read_version(connection: Connection) -> int:
+def read_version(connection: sqlite3.Connection) -> int:
     """Return the version of the tables.
 
     Raises:
-        sqlalchemy.exc.DBAPIError | sqlalchemy.exc.NoResultFound: there is no version, so this is no journal.
+        sqlite3.Error | MissingRowError: there is no version, so this is no journal.
     """
-    version: int = connection.execute(select(META.c.schema_version)).scalar_one()
+    row = connection.execute("SELECT schema_version FROM meta").fetchone()
+    if row is None:
+        raise MissingRowError
+    version: int = row[0]
     return version
 
 
@@ -144,7 +122,7 @@ def _refuse_newer(version: int, where: str, known: int) -> None:
 
 
 def upgrade(
-    connection: Connection,
+    connection: sqlite3.Connection,
     where: str,
     migrations: Mapping[int, Migration] = MIGRATIONS,
     target: int = SCHEMA_VERSION,
@@ -164,4 +142,4 @@ def upgrade(
             )
         step(connection)
         version += 1
-        connection.execute(update(META).values(schema_version=version))
+        connection.execute("UPDATE meta SET schema_version = ?", (version,))

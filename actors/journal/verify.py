@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from actors.journal.database import reading_engine, translated
+from actors.journal.database import open_for_reading, translated
 from actors.journal.location import JournalLocation, parse_location
 from actors.journal.protocol import JournalDamagedError, JournalError
 from actors.journal.read import StreamReader
@@ -54,7 +55,7 @@ def _verify_file(location: JournalLocation, path: Path) -> list[Finding]:
 
 def _check_pages(path: Path) -> None:
     """Let SQLite look at its own pages: damage in free space or an index touches no record yet."""
-    with translated(str(path)), reading_engine(path).connect() as connection:
-        report = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+    with translated(str(path)), closing(open_for_reading(path)) as connection:
+        report = [line for (line,) in connection.execute("PRAGMA integrity_check")]
     if report != ["ok"]:
         raise JournalDamagedError(f"{path}: {'; '.join(line.replace(chr(10), ' ') for line in report)}")

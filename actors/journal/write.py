@@ -1,13 +1,12 @@
 """Writing a stream: synchronous, and confined to the one thread that calls it."""
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.exc import NoResultFound
-
 from actors.journal.chain import GENESIS, record_checksum, snapshot_checksum
-from actors.journal.database import check_size, translated, writing_engine, written
+from actors.journal.database import check_size, open_for_writing, translated, writing
 from actors.journal.protocol import (
     Entry,
     JournalDamagedError,
@@ -17,8 +16,21 @@ from actors.journal.protocol import (
     StaleEpochError,
 )
 from actors.journal.read import read_ownership
-from actors.journal.schema import OWNER, RECORD, SNAPSHOT, HotStatements, new_identity, upgrade
+from actors.journal.schema import MissingRowError, new_identity, upgrade
 from strategies.domain.ids import Timestamp
+
+_FIRST_CLAIM = """
+INSERT INTO owner (stream, epoch, holder, claimed_at, head_seq, head_checksum, identity)
+VALUES (:stream, :epoch, :holder, :claimed_at, 0, :genesis, :identity)"""
+_CLAIM = "UPDATE owner SET epoch = :epoch, holder = :holder, claimed_at = :claimed_at WHERE stream = :stream"
+_HEAD = "SELECT epoch, head_seq, head_checksum FROM owner WHERE stream = ?"
+_ADVANCE = "UPDATE owner SET head_seq = ?, head_checksum = ? WHERE stream = ?"
+_RECORD = """
+INSERT INTO record (stream, seq, epoch, kind, at, body, checksum)
+VALUES (:stream, :seq, :epoch, :kind, :at, :body, :checksum)"""
+_SNAPSHOT = """
+INSERT INTO snapshot (stream, seq, code_version, body, checksum)
+VALUES (:stream, :seq, :code_version, :body, :checksum)"""
 
 
 def claim_stream(path: Path, stream: str, holder: str, at: Timestamp) -> int:
@@ -29,20 +41,20 @@ def claim_stream(path: Path, stream: str, holder: str, at: Timestamp) -> int:
     """
     where = f"{path}, stream {stream}"
     check_size(path)
-    with translated(where), writing_engine(path).connect() as connection, connection.begin():
+    with translated(where), closing(open_for_writing(path)) as connection, writing(connection):
         upgrade(connection, where)
         owner = read_ownership(connection, stream, where)
-        last = select(RECORD.c.epoch).where(RECORD.c.stream == stream, RECORD.c.seq == owner.head_seq)
-        if (connection.execute(last).scalar_one_or_none() or 0) > owner.epoch:
+        last = "SELECT epoch FROM record WHERE stream = ? AND seq = ?"
+        row = connection.execute(last, (stream, owner.head_seq)).fetchone()
+        if row is not None and row[0] > owner.epoch:
             # Claiming on would let a ghost of a later epoch write again.
             raise JournalDamagedError(f"{where}: the last record is of an epoch beyond the head, {owner.epoch}")
         epoch = owner.epoch + 1
-        claim = {"epoch": epoch, "holder": holder, "claimed_at": at}
+        claim = {"stream": stream, "epoch": epoch, "holder": holder, "claimed_at": at}
         if epoch == 1:
-            blank = {"stream": stream, "head_seq": 0, "head_checksum": GENESIS, "identity": new_identity()}
-            connection.execute(insert(OWNER), blank | claim)
+            connection.execute(_FIRST_CLAIM, claim | {"genesis": GENESIS, "identity": new_identity()})
         else:
-            connection.execute(update(OWNER).where(OWNER.c.stream == stream).values(claim))
+            connection.execute(_CLAIM, claim)
     return epoch
 
 
@@ -55,13 +67,10 @@ class StreamWriter:
         self._stream = stream
         self._epoch = epoch
         self._where = f"{path}, stream {stream}"
-        self._connection: Connection | None = None
+        self._connection: sqlite3.Connection | None = None
         self._file_id = 0
         self.identity = ""
         """Known once connected."""
-        engine = writing_engine(path)
-        self._engine = engine
-        self._hot = HotStatements(engine)
 
     def connect(self) -> None:
         """Open the file and check that the epoch still owns the stream.
@@ -71,13 +80,13 @@ class StreamWriter:
         """
         check_size(self._path)
         with translated(self._where):
-            self._connection = self._engine.connect()
+            self._connection = open_for_writing(self._path)
             self._file_id = self._current_file_id()
-            with self._connection.begin():
+            with writing(self._connection):
                 upgrade(self._connection, self._where)
                 self._check_epoch(read_ownership(self._connection, self._stream, self._where).epoch)
-                told = select(OWNER.c.identity).where(OWNER.c.stream == self._stream)
-                self.identity = self._connection.execute(told).scalar_one()
+                told = "SELECT identity FROM owner WHERE stream = ?"
+                (self.identity,) = self._connection.execute(told, (self._stream,)).fetchone()
 
     def append(self, entries: Sequence[Entry]) -> int:
         """Write all entries in one durable transaction; see `Journal.append`.
@@ -85,10 +94,10 @@ class StreamWriter:
         The head is read inside the transaction, not remembered: after a failed write there is nothing to forget.
         """
         connection = self._connected()
-        with translated(self._where), written(connection) as cursor:
-            found = cursor.execute(self._hot.head, {"of_stream": self._stream}).fetchone()
+        with translated(self._where), writing(connection):
+            found = connection.execute(_HEAD, (self._stream,)).fetchone()
             if found is None:
-                raise NoResultFound
+                raise MissingRowError
             epoch, seq, checksum = found
             self._check_epoch(epoch)
             rows = []
@@ -106,9 +115,8 @@ class StreamWriter:
                 fields = {"kind": entry.kind, "at": entry.at, "body": entry.body, "checksum": checksum}
                 rows.append({"stream": self._stream, "seq": seq, "epoch": epoch} | fields)
             if rows:
-                cursor.executemany(self._hot.insert, rows)
-                new_head = {"of_stream": self._stream, "new_seq": seq, "new_checksum": checksum}
-                cursor.execute(self._hot.advance, new_head)
+                connection.executemany(_RECORD, rows)
+                connection.execute(_ADVANCE, (seq, checksum, self._stream))
         return int(seq)
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
@@ -121,14 +129,14 @@ class StreamWriter:
         checksum = snapshot_checksum(
             stream=self._stream, seq=snapshot.seq, code_version=snapshot.code_version, body=snapshot.body
         )
-        with translated(self._where), connection.begin():
+        with translated(self._where), writing(connection):
             owner = read_ownership(connection, self._stream, self._where)
             self._check_epoch(owner.epoch)
             if snapshot.seq > owner.head_seq:
                 raise ValueError(f"a snapshot of seq {snapshot.seq} of a stream that ends at {owner.head_seq}")
-            connection.execute(delete(SNAPSHOT).where(SNAPSHOT.c.stream == self._stream))
+            connection.execute("DELETE FROM snapshot WHERE stream = ?", (self._stream,))
             row = {"stream": self._stream, "checksum": checksum} | snapshot.model_dump()
-            connection.execute(insert(SNAPSHOT), row)
+            connection.execute(_SNAPSHOT, row)
 
     def close(self) -> None:
         """Release the file. May be called twice."""
@@ -136,7 +144,7 @@ class StreamWriter:
             self._connection.close()
             self._connection = None
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             raise JournalError(f"{self._where}: is closed")
         # SQLite goes on writing to a file that was deleted or replaced, where nobody would ever find it again.

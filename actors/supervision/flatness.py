@@ -10,6 +10,13 @@ def open_legs(view: GroupView) -> tuple[str, ...]:
     return tuple(f"{name}: {why}" for name, leg in view.legs.items() if (why := _why_open(leg, view.lot)))
 
 
+def urgency(view: GroupView | None) -> int:
+    """Say how urgent it is that a group decides again, by its last report: 0 = it may be uncovered, 2 = it is flat."""
+    if view is None or not view.hedged:
+        return 0
+    return 1 if open_legs(view) else 2
+
+
 def _why_open(leg: LegView, lot: Decimal | None) -> str:
     if leg.unknown:
         return f"{len(leg.unknown)} order(s) of unknown outcome"

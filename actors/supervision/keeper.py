@@ -216,13 +216,25 @@ class Keeper(ABC):
         return "" if orderly else f"{self.wish.stream} did not end in order and was killed; its journal is complete."
 
     async def _begin(self) -> HostLink:
-        places = await self._places()
         epoch = await self._office.store.claim(self.wish.stream, self._office.holder)
         for rival in self.wish.rivals:
             if (await self._office.store.owner(rival))[0]:
                 await self._office.store.claim(rival, self._office.holder)
-        link = await self._office.spares.take()
-        assignment = Assignment(
+        link = await self._office.spares.take(self._office.rank(self.wish))
+        try:
+            # Only now: what the process loads need not wait for others to come up.
+            places = await self._places()
+            await link.activate(self._assignment(epoch, places))
+        except BaseException:  # cancelled or failed: whatever it has become, nobody else knows of it
+            await self._bury(link)
+            raise
+        self.life.starts += 1
+        self._claimed = epoch
+        self._excused = False
+        return link
+
+    def _assignment(self, epoch: int, places: dict[AccountId, Place]) -> Assignment:
+        return Assignment(
             kind=self.wish.kind,
             name=self.wish.name,
             epoch=epoch,
@@ -233,15 +245,6 @@ class Keeper(ABC):
             log_file=self._office.log_file(self.wish),
             debug=self._office.debug,
         )
-        try:
-            await link.activate(assignment)
-        except BaseException:  # cancelled or failed: whatever it has become, nobody else knows of it
-            await self._bury(link)
-            raise
-        self.life.starts += 1
-        self._claimed = epoch
-        self._excused = False
-        return link
 
     async def _attend(self, link: HostLink) -> None:
         """Stay with one incarnation until it has ended and is buried."""

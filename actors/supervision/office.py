@@ -9,6 +9,7 @@ from actors.hosting.protocol import HostLink, Place
 from actors.journal.protocol import JournalStore
 from actors.supervision.desired import Wish
 from actors.supervision.disk import DiskWatch
+from actors.supervision.turns import Rank
 from strategies.domain.ids import Timestamp
 
 Chance = Callable[[], float]
@@ -18,8 +19,8 @@ Chance = Callable[[], float]
 class SpareSource(Protocol):
     """Where a keeper gets its processes."""
 
-    async def take(self) -> HostLink:
-        """Return an idle process, or raise `ActorUnreachableError`."""
+    async def take(self, rank: Rank) -> HostLink:
+        """Return an idle process, or raise `ActorUnreachableError`; of many who ask, the lowest rank comes first."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Office:
     chance: Chance
     stop_timeout_s: float
     disk: DiskWatch
+    rank: Callable[[Wish], Rank]
+    """How urgent it is that an actor lives; lower comes first."""
 
 
 @dataclass

@@ -1,17 +1,22 @@
 """Warm processes: imports done, nobody's yet, so that a successor starts in milliseconds."""
 
 import asyncio
+import os
 
 import structlog
 
 from actors.actor import ActorUnreachableError
 from actors.hosting.protocol import HostLink, HostPhase, Hosts
+from actors.supervision.turns import Rank, Turns
 from actors.tasks import Tasks
 
 _REFILL_AFTER_S = 2.0
 """Wait before a taken spare is replaced: its taker is coming up and needs the processor more."""
 _RETRY_S = 5.0
 """Wait after a spare could not be started."""
+_AT_ONCE = max(2, os.cpu_count() or 2)
+"""Processes that are started at the same time: more of them would only take the processor away from each other. Ray
+itself starts as many, and no fewer than two, because a start also waits."""
 
 _log = structlog.get_logger(__name__)
 
@@ -25,6 +30,7 @@ class Spares:
         self._wanted = wanted
         self._tasks = tasks
         self._ready: list[HostLink] = []
+        self._turns = Turns(_AT_ONCE)
         self._served = asyncio.Event()
         """Set while no actor waits for a new process."""
         self._served.set()
@@ -35,8 +41,8 @@ class Spares:
     def __len__(self) -> int:
         return len(self._ready)
 
-    async def take(self) -> HostLink:
-        """Return an idle process: a spare if one lives, else a new one.
+    async def take(self, rank: Rank) -> HostLink:
+        """Return an idle process: a spare if one lives, else a new one, the lowest rank first.
 
         Raises:
             ActorUnreachableError: none could be started.
@@ -52,7 +58,9 @@ class Spares:
         self._waiting += 1
         self._served.clear()
         try:
-            return await self._hosts.spawn()
+            await self._hosts.ready()
+            async with self._turns.turn(rank):
+                return await self._hosts.spawn()
         finally:
             self._waiting -= 1
             if not self._waiting:

@@ -12,8 +12,9 @@ from actors.actor import ActorUnreachableError
 from actors.hosting.protocol import HostLink, Hosts, HostsUnavailableError, Place
 from actors.journal.protocol import Entry, Journal, JournalError, JournalStore, StaleEpochError
 from actors.supervision.change import Change
-from actors.supervision.desired import AccountWish, Desired, Found, GroupWish, Plan, plan
+from actors.supervision.desired import AccountWish, Desired, Found, GroupWish, Plan, Wish, plan
 from actors.supervision.disk import DiskWatch
+from actors.supervision.flatness import urgency
 from actors.supervision.keeper import Keeper
 from actors.supervision.keepers import AccountKeeper, GroupKeeper, Order, deliver_places
 from actors.supervision.office import Chance, Office
@@ -21,6 +22,7 @@ from actors.supervision.past import DELIVERED, PARKING, RELEASED, RELOADED, reca
 from actors.supervision.settings import SupervisorConfig
 from actors.supervision.spares import Spares
 from actors.supervision.takeover import is_panic
+from actors.supervision.turns import Rank
 from actors.tasks import Tasks
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, GroupId, Timestamp
@@ -37,6 +39,8 @@ _LAGS_KEPT = 50
 """Turns of the supervisor's loop whose lag is remembered: ten seconds, longer than a scrape interval."""
 _RENEW_RETRY_S = 2.0
 """Wait before Ray is started or looked for again: nothing of ours lives meanwhile, and positions may be open."""
+_LAST: Rank = (3,)
+"""Of an account that no group trades on: everybody else comes first."""
 
 N = TypeVar("N", AccountId, GroupId)
 K = TypeVar("K", AccountKeeper, GroupKeeper)
@@ -130,6 +134,7 @@ class Supervision:
             chance=chance,
             stop_timeout_s=config.stop_timeout_s,
             disk=DiskWatch(self.notice),
+            rank=self._rank,
         )
         self.accounts = {account: self._account_keeper(wish) for account, wish in desired.accounts.items()}
         self.groups = {group: self._group_keeper(wish) for group, wish in desired.groups.items()}
@@ -241,6 +246,15 @@ class Supervision:
     def _start_keeping(self, kept: dict[N, K], name: N, keeper: K) -> None:
         kept[name] = keeper
         self._tasks.start(keeper.coming.stream, keeper.run())
+
+    def _rank(self, wish: Wish) -> Rank:
+        """Bring up group after group, each behind its accounts: the most exposed first, by what they reported last."""
+        ranks = [
+            (urgency(None if group.status is None else group.status.view), number, int(wish is group.coming))
+            for number, group in enumerate(self.groups.values())
+            if wish is group.coming or wish.name in group.group_wish.accounts
+        ]
+        return min(ranks, default=_LAST)
 
     async def failure(self) -> str:
         """Wait until the supervisor itself cannot go on; return why."""

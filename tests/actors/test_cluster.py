@@ -32,7 +32,7 @@ def cluster(tmp_path_factory):
     before = dict(os.environ)
     state = tmp_path_factory.mktemp("state")
     ray_environment.for_local(os.environ, state, Path(__file__).parents[2])
-    from actors.cluster import Cluster  # noqa: PLC0415 - Ray reads its environment when it is imported
+    from actors.cluster.connection import Cluster  # noqa: PLC0415 - Ray reads its environment when it is imported
 
     cluster = Cluster(str(state))
     cluster.start_local()
@@ -77,6 +77,16 @@ async def test_every_port_is_on_loopback_and_workers_are_not_nice(hosts):
     ]
     assert listening
     assert set(listening) <= {"127.0.0.1", "::ffff:127.0.0.1"}
+
+
+async def test_ray_starts_no_process_that_no_actor_needs(hosts):
+    """Control store, raylet, its two agents and workers: no dashboard server and no monitors."""
+    await hosts.spawn()
+    running = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
+    assert any("gcs_server" in words for words in running)
+    assert any("dashboard/agent.py" in words for words in running)
+    for script in ("dashboard/dashboard.py", "log_monitor.py", "autoscaler/_private/monitor.py"):
+        assert [words for words in running if script in words] == []
 
 
 async def test_a_killed_process_is_seen_dead_within_a_second(hosts):
@@ -130,7 +140,7 @@ async def test_living_processes_are_found_again_with_who_they_are(cluster, hosts
     pulse = await found.pulse()
     assert (found.place, pulse.pid) == (link.place, (await link.pulse()).pid)
     assert pulse.assignment == assignment(tmp_path, epoch=7)
-    from actors.cluster import RayHosts  # noqa: PLC0415 - see above
+    from actors.cluster.hosts import RayHosts  # noqa: PLC0415 - see above
 
     assert await RayHosts("another deployment", cluster, ()).discover() == []
 
@@ -182,7 +192,7 @@ async def test_a_raylet_that_stands_still_counts_as_dead(hosts):
 async def test_nobody_lives_at_an_unknown_place(cluster):
     """A group that is told a wrong place gets an error that it may repeat."""
     del cluster
-    from actors.cluster import find_account  # noqa: PLC0415 - see above
+    from actors.cluster.process import find_account  # noqa: PLC0415 - see above
 
     with pytest.raises(ActorUnreachableError, match="host/none is not there"):
         await find_account(Place("host/none"))
@@ -191,7 +201,7 @@ async def test_nobody_lives_at_an_unknown_place(cluster):
 async def test_an_address_where_nobody_listens_is_refused_at_once(cluster):
     """Ray itself would try for minutes."""
     del cluster
-    from actors.cluster import Cluster  # noqa: PLC0415 - see above
+    from actors.cluster.connection import Cluster  # noqa: PLC0415 - see above
 
     with pytest.raises(RayStartError, match=r"Nobody listens at Ray address 127\.0\.0\.1:1"):
         Cluster("x").attach("127.0.0.1:1")

@@ -10,12 +10,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from actors.journal.database import writing_engine
+from actors.journal.database import open_for_writing, writing
 from actors.journal.protocol import JournalWriteError
 from actors.journal.store import SqliteJournal, open_store
 from actors.journal.verify import verify
@@ -117,13 +117,11 @@ async def test_a_full_database_file(url: str):
     await journal.append(entries("1"))
     connection = journal._writer._connection
     assert connection is not None
-    connection.exec_driver_sql("PRAGMA max_page_count = 1")
-    connection.rollback()
+    connection.execute("PRAGMA max_page_count = 1")
     with pytest.raises(JournalWriteError, match=r"full.*SQLITE_FULL"):
         await journal.append(entries(*(f'"{"x" * 3000}"' for _ in range(10))))
     assert len(await journal.read()) == 1
-    connection.exec_driver_sql("PRAGMA max_page_count = 100000")
-    connection.rollback()
+    connection.execute("PRAGMA max_page_count = 100000")
     assert await journal.append(entries("2")) == 2
     await store.close()
     assert verify(url) == []
@@ -134,8 +132,8 @@ async def test_a_file_that_somebody_holds(url: str, file: Path, monkeypatch: pyt
     monkeypatch.setattr("actors.journal.database.BUSY_TIMEOUT_MS", 50)
     store = open_store(url)
     journal = await store.open(STREAM, await store.claim(STREAM, "me"))
-    with writing_engine(file).connect() as other:
-        with other.begin(), pytest.raises(JournalWriteError, match="SQLITE_BUSY"):
+    with closing(open_for_writing(file)) as other:
+        with writing(other), pytest.raises(JournalWriteError, match="SQLITE_BUSY"):
             await journal.append(entries("1"))
         assert await journal.append(entries("1")) == 1
     await store.close()

@@ -5,9 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
 
-from actors.journal.database import writing_engine
+from actors.journal.database import open_for_writing, writing
 from actors.journal.protocol import Entry, JournalVersionError
 from actors.journal.schema import MIGRATIONS, SCHEMA_VERSION, read_version, upgrade
 from actors.journal.store import open_store
@@ -15,16 +14,16 @@ from actors.journal.verify import verify
 from strategies.domain.ids import Timestamp
 
 
-def _add_holder(connection: Connection) -> None:
-    connection.exec_driver_sql("ALTER TABLE owner ADD COLUMN holder TEXT NOT NULL DEFAULT 'unknown'")
+def _add_holder(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE owner ADD COLUMN holder TEXT NOT NULL DEFAULT 'unknown'")
 
 
-def _add_claimed_at(connection: Connection) -> None:
-    connection.exec_driver_sql("ALTER TABLE owner ADD COLUMN claimed_at INTEGER NOT NULL DEFAULT 0")
+def _add_claimed_at(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE owner ADD COLUMN claimed_at INTEGER NOT NULL DEFAULT 0")
 
 
-def _fail(connection: Connection) -> None:
-    connection.exec_driver_sql("DROP TABLE owner")
+def _fail(connection: sqlite3.Connection) -> None:
+    connection.execute("DROP TABLE owner")
     raise RuntimeError("half way")
 
 
@@ -43,31 +42,31 @@ def old(tmp_path: Path) -> Path:
 
 def test_each_step_is_taken_once(old: Path):
     """The tables go up one version at a time to the target, and what was in them stays."""
-    with writing_engine(old).connect() as connection:
+    with closing(open_for_writing(old)) as connection:
         for _ in range(2):
-            with connection.begin():
+            with writing(connection):
                 upgrade(connection, "here", {-1: _add_holder, 0: _add_claimed_at}, target=1)
-        with connection.begin():
+        with writing(connection):
             assert read_version(connection) == 1
-            assert connection.exec_driver_sql("SELECT * FROM owner").all() == [("group/a", 7, "unknown", 0)]
+            assert connection.execute("SELECT * FROM owner").fetchall() == [("group/a", 7, "unknown", 0)]
 
 
 def test_a_failed_step_changes_nothing(old: Path):
     """When a step fails, the whole way up is undone."""
-    with writing_engine(old).connect() as connection:
-        with pytest.raises(RuntimeError, match="half way"), connection.begin():
+    with closing(open_for_writing(old)) as connection:
+        with pytest.raises(RuntimeError, match="half way"), writing(connection):
             upgrade(connection, "here", {-1: _add_holder, 0: _fail}, target=1)
-        with connection.begin():
+        with writing(connection):
             assert read_version(connection) == -1
-            assert connection.exec_driver_sql("SELECT * FROM owner").all() == [("group/a", 7)]
+            assert connection.execute("SELECT * FROM owner").fetchall() == [("group/a", 7)]
 
 
 def test_no_way_up(old: Path):
     """A version that nothing leads from is refused by number."""
     with (
-        writing_engine(old).connect() as connection,
+        closing(open_for_writing(old)) as connection,
         pytest.raises(JournalVersionError, match="here: schema version 0 is too old"),
-        connection.begin(),
+        writing(connection),
     ):
         upgrade(connection, "here", {-1: _add_holder}, target=1)
 

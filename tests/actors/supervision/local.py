@@ -240,6 +240,8 @@ class World:
         self.all: list[LocalLink] = []
         self.era = asyncio.Event()
         self.gone = asyncio.Event()
+        self.stands = asyncio.Event()
+        self.stands.set()
         self.refusals: list[str] = []
         """What `renew` says before it succeeds, one a call."""
 
@@ -249,6 +251,7 @@ class World:
         for link in self.all:
             link.die("Ray is gone beneath it")
         self.gone.set()
+        self.stands.clear()
 
     def freeze(self, account: str, reason: str) -> SmallAccount:
         """Let an account that is up see somebody else trade."""
@@ -265,6 +268,7 @@ class World:
         if self.refusals:
             raise HostsUnavailableError(self.refusals.pop(0))
         self.era, self.gone = asyncio.Event(), asyncio.Event()
+        self.stands.set()
 
     def build(self, assignment: Assignment):
         return (SmallAccount if assignment.kind is ActorKind.ACCOUNT else SmallGroup)(assignment, self)
@@ -274,9 +278,11 @@ class World:
         port.place = place
         return port
 
+    async def ready(self) -> None:
+        await self.stands.wait()
+
     async def spawn(self, *, warm: bool = False) -> LocalLink:
-        while self.gone.is_set():  # noqa: ASYNC110 - a new world comes with new events
-            await asyncio.sleep(0.1)
+        await self.ready()
         await asyncio.sleep(self.spawn_s)
         link = LocalLink(Place(f"host/{len(self.all)}"), self)
         self.all.append(link)

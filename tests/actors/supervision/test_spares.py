@@ -35,6 +35,9 @@ class SlowMachine:
         self.turn = asyncio.Lock()
         self.asked: list[str] = []
 
+    async def ready(self) -> None:
+        pass
+
     async def spawn(self, *, warm: bool = False) -> Idle:
         self.asked.append("spare" if warm else "actor")
         async with self.turn:
@@ -47,10 +50,10 @@ async def test_spares_are_made_when_no_actor_waits_for_a_process():
     machine = SlowMachine()
     tasks = Tasks("test", _raise)
     spares = Spares(machine, 2, tasks)
-    actors = [asyncio.ensure_future(spares.take()) for _ in range(3)]
+    actors = [asyncio.ensure_future(spares.take((0, 0))) for _ in range(3)]
     await asyncio.sleep(0.1)
     spares.fill()
-    actors += [asyncio.ensure_future(spares.take()) for _ in range(5)]
+    actors += [asyncio.ensure_future(spares.take((0, 0))) for _ in range(5)]
     await asyncio.gather(*actors)
     assert machine.asked == ["actor"] * 8
     await until(lambda: len(spares) == 2)
@@ -64,7 +67,7 @@ async def test_an_actor_that_cannot_be_started_keeps_no_spare_from_being_made():
     machine = SlowMachine()
     tasks = Tasks("test", _raise)
     spares = Spares(machine, 1, tasks)
-    given_up = asyncio.ensure_future(spares.take())
+    given_up = asyncio.ensure_future(spares.take((0, 0)))
     await asyncio.sleep(0.1)
     given_up.cancel()
     spares.fill()

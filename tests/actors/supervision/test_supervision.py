@@ -86,6 +86,23 @@ async def test_when_ray_is_lost_everybody_comes_back_and_nobody_is_blamed(bench)
         assert (seen.ray_up, seen.ray_losses) == (True, 2)
 
 
+async def test_after_ray_was_lost_the_exposed_group_comes_back_first_with_its_accounts(bench):
+    """Group after group, each with its accounts: what holds something comes before what is flat."""
+    async with bench.running({"g": ("a", "b"), "h": ("c", "d")}) as supervision:
+        await until(lambda: all_armed(supervision))
+        bench.world.held["h"] = Decimal(1)
+        await until(lambda: supervision.groups[GroupId("h")].status.view.legs["long"].believed == 1)
+        bench.world.started.clear()
+        bench.world.refusals = ["not yet"]  # a Ray takes seconds to start: by then everybody waits for it
+        bench.world.fall()
+        await until(lambda: not all_armed(supervision))
+        await until(lambda: all_armed(supervision))
+        order = [name.split("@")[0] for name in bench.world.started]
+        assert set(order[:2]) == {"account/c", "account/d"}
+        assert order.index("group/h") < max(order.index("account/a"), order.index("account/b"))
+        assert order[-1] == "group/g"
+
+
 async def test_a_frozen_process_counts_as_dead(bench):
     """Three looks without an answer replace an actor that is there but deaf."""
     async with bench.running(ONE_GROUP) as supervision:

@@ -183,8 +183,8 @@ class Guarded(Generic[S]):
             for order in gate.open_orders.values():
                 netted[order.account] = netted.get(order.account, ZERO) + order.signed
             recent = sent_last_minute(gate, None, turn.at)
-            exposure = FirstExposure(held.by_account, netted, gate.mark, gate.equity, recent)
-            return first_check(command, exposure, self._limits)
+            first = FirstExposure(held.by_account, netted, gate.mark, gate.equity, recent)
+            return first_check(command, first, self._limits)
         buys: dict[AccountId, Decimal] = {}
         sells: dict[AccountId, Decimal] = {}
         for order in gate.open_orders.values():

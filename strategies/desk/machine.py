@@ -94,8 +94,11 @@ class Desk(Generic[M]):
     def _is_routine(self, turn: Turn[M], before: DeskState[M], event: Event) -> bool:
         """Say whether an event changes nothing that decisions of a running cycle are made from.
 
-        A look that is due is only asked for: its answer is decided upon, and what else comes due has its own timer.
+        A look that is due is only asked for: its answer is decided upon. Where something else has come due, too, it is
+        done now.
         """
+        if any(due_at <= turn.now for due_at in turn.state.timers.values()):
+            return False
         match event:
             case TimerFired(timer=timer):
                 return timer == LOOK

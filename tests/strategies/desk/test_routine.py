@@ -59,12 +59,11 @@ def test_an_order_that_the_desk_does_not_know_is_news():
     assert counting() >> submitted("main", "b1:9") << "cancel main b1:9"
 
 
-def test_a_look_leaves_the_timer_of_what_is_due_with_it():
-    """A look that comes due at the very moment of an act does not take the act's timer away."""
+def test_what_is_due_with_a_look_is_done_with_it():
+    """A look that comes due at the very moment of an act is planned upon; no timer of the past is left running."""
     play = counting().played()
-    machine, state = play.machine, play.state
+    machine, state, asked = play.machine, play.state, play.policy.asked
     at = state.timers[LOOK]
-    state = state.model_copy(update={"timers": {LOOK: at, ACT: at}})
-    step = machine.step(state, timer(LOOK)(at))
-    assert step.state.timers.keys() == {LOOK, ACT}
-    assert step.state.timers[ACT] == at
+    step = machine.step(state.model_copy(update={"timers": {LOOK: at, ACT: at}}), timer(LOOK)(at))
+    assert play.policy.asked == asked + 1
+    assert min(step.state.timers.values()) > at

@@ -18,7 +18,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from actors.backtest.many import play_all, report
+from actors.backtest.many import open_folder, play_all, report
 from actors.backtest.run import BacktestError
 from actors.chance import fraction
 from actors.clock import wall_now
@@ -214,8 +214,9 @@ def backtest(
     """Play groups on a tape, on virtual time: figures here, a page with plots each. Trades nowhere, needs no key."""
     try:
         settings = _read(groups or context.find_root().params["groups"], overrides)
-        results = play_all(backtests(settings, tape, groups=group or (), seed=seed, rows=rows))
-        pages = report(results, out or settings.general.state_dir / "backtest", Console(file=sys.stdout))
+        chosen = backtests(settings, tape, groups=group or (), seed=seed, rows=rows)
+        folder = open_folder(out or settings.general.state_dir / "backtest")
+        pages = report(play_all(chosen), folder, Console(file=sys.stdout))
     except (*_REFUSALS, NoBacktestError, TapeError, BacktestError, ValueError) as error:
         _refuse(error)
     for each in pages:

@@ -5,31 +5,29 @@ Decides nothing itself: the machine does. What it adds is time, chance, the jour
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import structlog
-from pydantic import Field
-from pydantic_core import to_jsonable_python
 
-from actors.actor import AccountPort, ActorUnreachableError, GroupStatus, Note
+from actors.actor import AccountPort, GroupStatus
 from actors.chance import draw
 from actors.clock import wall_now
-from actors.exposure import HedgeClock, NakedClock
 from actors.group_accounts import GroupAccounts
-from actors.group_log import SNAPSHOT_EVERY, DecidedBy, GroupLog
+from actors.group_entries import DecidedBy
+from actors.group_log import GroupLog
+from actors.group_report import GroupReport, is_routine
+from actors.group_spec import GroupActorSpec, decided_by
 from actors.hostlock import HostLock, LockMaker
 from actors.journal.location import place_of
 from actors.journal.protocol import StaleEpochError, StoreOpener
 from actors.journal.store import open_store
+from actors.loop_lag import LoopLag
 from actors.meter import Meter
 from actors.process_use import cpu_s, memory_bytes
-from actors.refusal import counter, refusal_in
 from actors.tasks import Tasks
-from actors.words import in_words
-from strategies.domain.account import AccountMode, LegObservation
+from actors.timers import Timers
 from strategies.domain.commands import (
     CancelAllOrders,
     CancelOrder,
@@ -44,80 +42,31 @@ from strategies.domain.commands import (
 )
 from strategies.domain.events import (
     AccountEvent,
-    AccountModeChanged,
     Event,
     Observed,
     OperatorState,
     OperatorStateSet,
-    OrderAccepted,
-    OrderOutcomeUnknown,
-    OrderSubmitted,
     RandomDrawn,
     Restarted,
     Started,
     TimerFired,
 )
 from strategies.domain.ids import AccountId, LegName, TimerName, Timestamp
-from strategies.domain.model import Value
 from strategies.machine import GroupSpec, GroupView, LimitView, Machine
 from strategies.registry import broken_promises, build_machine, params_of
-from strategies.risk import GATE, Guarded
+from strategies.risk import Guarded
 from venues.venue import Now
+
+__all__ = ["GroupActor", "GroupActorSpec", "MachineBuilder", "decided_by"]
 
 _log = structlog.get_logger(__name__)
 
 _LOCK_WAIT_S = 15.0
 """How long a successor waits for its predecessor's process to be gone."""
-_OBSERVE_BOUND_S = 6.0
-"""A look at one leg that takes longer is delivered without that leg's answer."""
 _INBOX_LIMIT = 5_000
 """Events waiting to be decided; a feeder waits when it is full, facts stay with their account meanwhile."""
-_RECENT = 30
-"""Steps of consequence kept in words for the operator."""
-_NOTES = 20
-"""Notifications kept for whoever tells them: many more than a strategy makes between two reports."""
 _EVENT_SHOWN = 500
 """Characters of a poison event that are shown."""
-_LAG_PERIOD_S = 0.5
-_MS = 1_000
-
-
-_MOVES_NOTHING = (TimerFired, RandomDrawn, OrderSubmitted, OrderAccepted, OrderOutcomeUnknown, AccountModeChanged)
-"""Events after which every leg holds what it held, at the same price: belief is a fold of fills, ends and looks."""
-
-
-class GroupActorSpec(Value):
-    """Everything a group actor needs to live."""
-
-    group: GroupSpec
-    strategy: str = Field(description="name in strategies.registry.STRATEGIES")
-    params: dict[str, Any] = Field(description="the strategy's own model")
-    limits: dict[str, Any] = Field(default={}, description="strategies.risk.Limits")
-    journal: str = Field(description="journal URL")
-    lock_dir: str = Field(description="folder for the lock that the group's process holds for life")
-    operator_state: OperatorState = Field(
-        default=OperatorState.RUN, description="counts at the first start, and whenever it changes"
-    )
-    stream: str | None = Field(
-        default=None, description="journal stream, and name as a sender of messages; None = group/<group>"
-    )
-    needs_no_past: bool = Field(
-        default=False,
-        description="for a machine that looks before it acts: every life begins anew, with the facts that come from "
-        "now on, so that neither a long history nor one that replays otherwise stands between it and what it does",
-    )
-    snapshot_every: int = Field(
-        default=SNAPSHOT_EVERY,
-        gt=0,
-        description="journal records between two snapshots: a restart folds at most so many",
-    )
-    debug: bool = False
-
-    @property
-    def own_stream(self) -> str:
-        """Return the journal stream."""
-        return self.stream or f"group/{self.group.group}"
-
 
 MachineBuilder = Callable[[str, GroupSpec, Mapping[str, Any], Mapping[str, Any]], Machine[Any]]
 """Strategy name, group, parameters and limits to a machine; raises ValueError when they do not fit."""
@@ -165,18 +114,14 @@ class GroupActor:
         self._params: Any = None
         self._state: Any = None
         self._log: GroupLog | None = None
-        self._timers: dict[TimerName, asyncio.TimerHandle] = {}
-        self._naked = NakedClock()
-        self._hedges = HedgeClock()
-        self._recent: deque[tuple[Event, tuple[Command, ...]]] = deque(maxlen=_RECENT)
-        self._notes: deque[Note] = deque(maxlen=_NOTES)
-        self._noted = 0
+        self._timers = Timers(now, self._fired)
+        self._report = GroupReport(spec.group.group, self._meter, now=now)
         self._seen: tuple[Any, GroupView] | None = None
         """The last state looked at, and its view: both are values."""
         self._stopped = ""
         self._halted = False
         self._started_at = Timestamp(0)
-        self._lag_s = 0.0
+        self._lag = LoopLag()
         self.ended: asyncio.Future[str] | None = None
         """Ends with a reason when the actor cannot go on; its process must then end, too."""
 
@@ -215,7 +160,7 @@ class GroupActor:
         self._log = GroupLog(journal, self._meter, snapshot_every=self._spec.snapshot_every)
         loaded = await self._log.load(machine, replaying=not self._spec.needs_no_past, rebuild=self._rebuild)
         self._state = loaded.state
-        self._recent.extend(each for each in loaded.tail if not _is_routine(*each))
+        self._report.resume(loaded.tail)
         if loaded.divergence is not None:
             self._stop_deciding(f"replay decides otherwise: {loaded.divergence}")
             return
@@ -240,7 +185,7 @@ class GroupActor:
         self._ways.start(
             self._tasks, self._log, sender if self._spec.needs_no_past else self._spec.own_stream, self._epoch
         )
-        self._tasks.start("lag", self._measure_lag())
+        self._tasks.start("lag", self._lag.measure())
 
     def connect(self, account: AccountId, port: AccountPort) -> None:
         """Say how the account is reached from now on; its next incarnation replaces the one before."""
@@ -250,13 +195,13 @@ class GroupActor:
 
     def abandon(self) -> None:
         """Die as a killed process does: nothing is finished, nothing is written, nobody is told."""
-        self._drop_timers()
+        self._timers.drop_all()
         self._tasks.cancel()
         self._lock.release()
 
     async def stop(self) -> None:
         """End: nothing is decided after this returns. May be called twice."""
-        self._drop_timers()
+        self._timers.drop_all()
         await self._tasks.close()
         if self._log is not None:
             await self._log.close()
@@ -287,15 +232,15 @@ class GroupActor:
             limits=self.limits(),
             stopped=self._stopped or log.problem,
             stopped_for_good=self._halted,
-            naked_since=self._naked.since,
-            naked_seconds=self._naked.seconds(self._now()),
-            naked_usd_seconds=self._naked.usd_seconds(self._now()),
+            naked_since=self._report.naked.since,
+            naked_seconds=self._report.naked.seconds(self._now()),
+            naked_usd_seconds=self._report.naked.usd_seconds(self._now()),
             timers=dict(log.timers),
-            recent=tuple(in_words(event, commands) for event, commands in self._recent),
-            notes=tuple(self._notes),
+            recent=self._report.recent,
+            notes=self._report.notes,
             counters=dict(self._meter.counters),
             histograms=self._meter.histograms(),
-            loop_lag_s=self._lag_s,
+            loop_lag_s=self._lag.seconds,
             memory_bytes=memory_bytes(),
             cpu_s=cpu_s(),
             strategy=self._spec.strategy,
@@ -335,21 +280,10 @@ class GroupActor:
                 )
                 return
             await log.write(event, step.commands, source, self._machine.code_version)
-            before = self._view().phase if _is_routine(event, step.commands) else None
+            before = self._view().phase if is_routine(event, step.commands) else None
             self._state = step.state
             self._act(step.commands)
-            if before is None or self._view().phase != before:
-                self._recent.append((event, step.commands))
-            naked_s = None if isinstance(event, _MOVES_NOTHING) else self._naked.update(event.at, self._view())
-            if naked_s is not None:
-                self._meter.observe("naked_interval", naked_s)
-            hedge_s = self._hedges.update(event, step.commands)
-            if hedge_s is not None:
-                self._meter.observe("hedge", hedge_s)
-            refused = refusal_in(event)
-            if refused is not None:
-                self._meter.count(counter(*refused))
-            self._meter.count("steps")
+            self._report.stepped(event, step.commands, self._view, before)
         await log.snapshot_if_due(self._machine, self._state)
 
     async def _begin(self, *, fresh: bool) -> None:
@@ -365,7 +299,7 @@ class GroupActor:
         await self._step(Restarted(at=self._now()), None)
         for timer, due_at in timers.items():
             if log.timers.get(timer) == due_at:
-                self._set_timer(timer, due_at)
+                self._timers.set(timer, due_at)
         for command in draws.values():
             if command.name in log.draws:
                 self._inbox.put_nowait((self._answer_draw(command), None))
@@ -378,83 +312,23 @@ class GroupActor:
                 case Observe():
                     self._tasks.start("observe", self._observe(command.legs))
                 case SetTimer(timer=timer, due_at=due_at):
-                    self._set_timer(timer, due_at)
+                    self._timers.set(timer, due_at)
                 case CancelTimer(timer=timer):
-                    self._drop_timer(timer)
+                    self._timers.drop(timer)
                 case DrawRandom():
                     self._inbox.put_nowait((self._answer_draw(command), None))
                 case Notify():
-                    self._note(command)
-
-    def _note(self, command: Notify) -> None:
-        """Keep a notification for the next report: who tells it lives in another process, and is never waited for."""
-        severity, topic, text = command.severity, command.topic, command.text
-        self._meter.count(f"notifications_{severity.lower()}")
-        _log.info("notify", group=self._spec.group.group, severity=severity, topic=topic, text=text)
-        self._noted += 1
-        cycle = self._view().cycle
-        self._notes.append(
-            Note(number=self._noted, at=self._now(), severity=severity, topic=topic, text=text, cycle=cycle)
-        )
+                    self._report.note(command, self._view().cycle)
 
     def _answer_draw(self, command: DrawRandom) -> RandomDrawn:
         return RandomDrawn(at=self._now(), name=command.name, value=self._draw(command.low, command.high))
 
-    # --- time ---------------------------------------------------------------------------------------------------
-
-    def _set_timer(self, timer: TimerName, due_at: Timestamp) -> None:
-        self._drop_timer(timer)
-        wait_s = max(0.0, (due_at - self._now()) / _MS)
-        self._timers[timer] = asyncio.get_running_loop().call_later(wait_s, self._fire, timer, due_at)
-
-    def _drop_timers(self) -> None:
-        for timer in list(self._timers):
-            self._drop_timer(timer)
-
-    def _drop_timer(self, timer: TimerName) -> None:
-        handle = self._timers.pop(timer, None)
-        if handle is not None:
-            handle.cancel()
-
-    def _fire(self, timer: TimerName, due_at: Timestamp) -> None:
-        if self._now() < due_at:  # the wall clock is behind the loop's: never early
-            self._set_timer(timer, due_at)
-            return
-        self._timers.pop(timer, None)
+    def _fired(self, timer: TimerName) -> None:
         self._tasks.start(f"fire:{timer}", self._inbox.put((TimerFired(at=self._now(), timer=timer), None)))
 
-    # --- accounts -----------------------------------------------------------------------------------------------
-
     async def _observe(self, legs: tuple[LegName, ...]) -> None:
-        observations = await asyncio.gather(*(self._observe_leg(leg) for leg in legs))
-        event = Observed(at=self._now(), legs=dict(zip(legs, observations, strict=True)))
-        await self._inbox.put((event, None))
-
-    async def _observe_leg(self, leg: LegName) -> LegObservation:
-        account = self._spec.group.legs[leg]
-        port = self._ways.port(account)
-        if port is None:
-            return self._nothing(account, leg, "the account actor is not connected")
-        try:
-            async with asyncio.timeout(_OBSERVE_BOUND_S):
-                return await port.observe(self._spec.group.instrument_id)
-        except (ActorUnreachableError, TimeoutError) as error:
-            return self._nothing(account, leg, f"the account actor does not answer: {error}")
-
-    def _nothing(self, account: AccountId, leg: LegName, problem: str) -> LegObservation:
-        """No answer: everything missing, nothing zero. Belief is the machine's own, repeated."""
-        return LegObservation(
-            account=account,
-            mode=AccountMode.DISARMED,
-            instrument=None,
-            quote=None,
-            balance=None,
-            position=None,
-            believed=self._view().legs[leg].believed,
-            in_flight=0,
-            unknown=0,
-            problems=(problem,),
-        )
+        seen = await self._ways.look(legs, self._spec.group, lambda leg: self._view().legs[leg].believed)
+        await self._inbox.put((Observed(at=self._now(), legs=seen), None))
 
     # --- parts --------------------------------------------------------------------------------------------------
 
@@ -506,31 +380,3 @@ class GroupActor:
         self._stopped = reason
         if self.ended is not None and not self.ended.done():
             self.ended.set_result(reason)
-
-    async def _measure_lag(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            planned = loop.time() + _LAG_PERIOD_S
-            await asyncio.sleep(_LAG_PERIOD_S)
-            self._lag_s = max(0.0, loop.time() - planned)
-
-
-def decided_by(spec: GroupActorSpec) -> DecidedBy:
-    """Return what of a spec steers decisions."""
-    return DecidedBy(
-        strategy=spec.strategy,
-        # Through JSON, as a spec that came from another process has been: equal settings compare equal.
-        params=to_jsonable_python(spec.params),
-        limits=to_jsonable_python(spec.limits),
-        legs=spec.group.legs,
-        instrument_id=spec.group.instrument_id,
-        operator_state=spec.operator_state,
-        gate=GATE,
-    )
-
-
-def _is_routine(event: Event, commands: tuple[Command, ...]) -> bool:
-    """Say whether a step was a look at the legs that led to nothing: it happens every few seconds for hours."""
-    return isinstance(event, TimerFired | Observed) and all(
-        isinstance(command, Observe | SetTimer | CancelTimer) for command in commands
-    )

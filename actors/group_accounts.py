@@ -1,24 +1,30 @@
-"""A group's way to its accounts: brings them its commands, brings it their facts, each once and in order.
+"""A group's way to its accounts: brings them its commands, brings it their facts, each once, in order; asks for looks.
 
 Before anything is sent, both sides are held against each other: a journal that was lost, or put back from an earlier
 day, on either side, is seen by then (`actors/kinship.py`).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from decimal import Decimal
+from functools import partial
 
 from actors.actor import AccountPort, ActorUnreachableError, Envelope, Receipt, StaleSenderError
 from actors.group_log import GroupLog
 from actors.kinship import REMEDY, Tie, stranger_by_facts, stranger_by_receipt
 from actors.meter import Meter
 from actors.tasks import Tasks
+from strategies.domain.account import AccountMode, LegObservation
 from strategies.domain.events import AccountEvent
-from strategies.domain.ids import AccountId
+from strategies.domain.ids import AccountId, InstrumentId, LegName
+from strategies.machine import GroupSpec
 from venues.venue import Now
 
 _FACTS_WAIT_S = 5.0
 """How long one long-poll for facts stays open: bounds how long a dead account's feed is waited for."""
+_OBSERVE_BOUND_S = 6.0
+"""A look at one leg that takes longer is delivered without that leg's answer."""
 _RETRY_S = 0.2
 """Wait before an account that did not answer is asked again."""
 
@@ -71,10 +77,6 @@ class GroupAccounts:
         self._port_changed = {account: asyncio.Event() for account in self._accounts}
         self._outbox_changed = {account: asyncio.Event() for account in self._accounts}
         self._facts_fit = {account: asyncio.Event() for account in self._accounts}
-
-    def port(self, account: AccountId) -> AccountPort | None:
-        """Return how the account is reached now; None = not yet."""
-        return self._ports.get(account)
 
     def connect(self, account: AccountId, port: AccountPort) -> None:
         """Say how the account is reached from now on. Raises KeyError when the group has no such account."""
@@ -207,6 +209,30 @@ class GroupAccounts:
             async with asyncio.timeout(_RETRY_S):
                 await changed.wait()
 
+    # --- looks ----------------------------------------------------------------------------------------------------
+
+    async def look(
+        self, legs: Sequence[LegName], group: GroupSpec, believed: Callable[[LegName], Decimal]
+    ) -> dict[LegName, LegObservation]:
+        """Ask the accounts of some legs, all at once, what their venues say; `believed` says what a leg holds for us.
+
+        Never raises for silence: the observation of a leg without an answer says so.
+        """
+        looks = (self._look_at(group.legs[leg], group.instrument_id, partial(believed, leg)) for leg in legs)
+        return dict(zip(legs, await asyncio.gather(*looks), strict=True))
+
+    async def _look_at(
+        self, account: AccountId, instrument_id: InstrumentId, believed: Callable[[], Decimal]
+    ) -> LegObservation:
+        port = self._ports.get(account)
+        if port is None:
+            return _nothing(account, believed(), "the account actor is not connected")
+        try:
+            async with asyncio.timeout(_OBSERVE_BOUND_S):
+                return await port.observe(instrument_id)
+        except (ActorUnreachableError, TimeoutError) as error:
+            return _nothing(account, believed(), f"the account actor does not answer: {error}")
+
     # --- parts ----------------------------------------------------------------------------------------------------
 
     def _tie(self, account: AccountId) -> Tie:
@@ -216,3 +242,19 @@ class GroupAccounts:
         if self._log is None:
             raise RuntimeError("the group actor has not been started")
         return self._log
+
+
+def _nothing(account: AccountId, believed: Decimal, problem: str) -> LegObservation:
+    """No answer: everything missing, nothing zero. Belief is the machine's own, repeated."""
+    return LegObservation(
+        account=account,
+        mode=AccountMode.DISARMED,
+        instrument=None,
+        quote=None,
+        balance=None,
+        position=None,
+        believed=believed,
+        in_flight=0,
+        unknown=0,
+        problems=(problem,),
+    )

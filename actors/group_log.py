@@ -12,6 +12,7 @@ import structlog
 from pydantic import Field
 
 from actors.actor import Message
+from actors.group_entries import CURSOR, MET, SETTINGS, STEP, DecidedBy, Met, Source, StepBody
 from actors.journal.protocol import Entry, Journal, JournalWriteError, Record, Snapshot
 from actors.kinship import Tie
 from actors.meter import Meter
@@ -26,84 +27,20 @@ from strategies.domain.commands import (
     SetTimer,
     SubmitOrder,
 )
-from strategies.domain.events import AccountEvent, Event, OperatorState, RandomDrawn, TimerFired
-from strategies.domain.ids import AccountId, InstrumentId, LegName, TimerName, Timestamp
+from strategies.domain.events import AccountEvent, Event, RandomDrawn, TimerFired
+from strategies.domain.ids import AccountId, TimerName, Timestamp
 from strategies.domain.model import Value
 from strategies.machine import Machine
 from strategies.replay import Divergence, JournaledStep, replay
-from strategies.risk.limits import FIRST_GATE
 
 _log = structlog.get_logger(__name__)
 
-STEP = "step"
-"""Kind of a group's journal records."""
-CURSOR = "cursor"
-"""Kind of a record that says where the group begins to read an account's facts: body is a `Source`."""
-SETTINGS = "settings"
-"""Kind of a record that says by which settings every step after it was decided: body is a `DecidedBy`."""
-MET = "met"
-"""Kind of a record that says which journal an account keeps: body is a `Met`."""
 SNAPSHOT_EVERY = 1_000
 """Journal records between two snapshots, unless told otherwise: a restart folds at most this many."""
 _TAIL = 200
 """Steps whose words a successor may show: most are looks that led to nothing."""
 _RETRY_S = 1.0
 """How often an append is tried again while the disk refuses: nothing may be done before it succeeds."""
-
-
-class Source(Value):
-    """The account fact that an event is."""
-
-    account: AccountId
-    seq: int
-
-
-class Met(Value):
-    """Which journal an account keeps: numbers of messages and facts mean something with that one only."""
-
-    account: AccountId
-    journal: str
-
-
-class StepBody(Value):
-    """Body of a `step` record."""
-
-    event: Event
-    commands: tuple[Command, ...]
-    source: Source | None
-    code_version: str
-
-
-class DecidedBy(Value):
-    """What steers a group's decisions besides events. Journaled, because a replay must decide by what was in force."""
-
-    strategy: str
-    params: dict[str, Any]
-    limits: dict[str, Any]
-    legs: dict[LegName, AccountId]
-    instrument_id: InstrumentId
-    operator_state: OperatorState = Field(description="the settings' own word; the operator's is in the events")
-    gate: int = Field(
-        default=FIRST_GATE,
-        description="version of the gate's rules; a journal that does not say is of the first",
-    )
-
-    @property
-    def limits_in_force(self) -> dict[str, Any]:
-        """Return the limits with the version of the rules that judged by them."""
-        return {**self.limits, "gate": self.gate}
-
-    def other_identity(self, now: "DecidedBy") -> tuple[str, ...]:
-        """Say what has changed of that which makes a group another one: strategy, instrument, legs."""
-        pairs: list[tuple[str, str | None, str | None]] = [
-            (f"leg {leg}", self.legs.get(leg), now.legs.get(leg)) for leg in sorted(self.legs.keys() | now.legs.keys())
-        ]
-        pairs += [
-            ("the instrument", self.instrument_id, now.instrument_id),
-            ("the strategy", self.strategy, now.strategy),
-        ]
-        return tuple(f"{what} was {was or 'none'}, is {is_ or 'none'}" for what, was, is_ in pairs if was != is_)
-
 
 Rebuild = Callable[[DecidedBy], Machine[Any]]
 """Make the machine that decided under earlier settings. Raises ValueError when they are not of this version."""

@@ -22,7 +22,7 @@ from strategies.domain.events import (
 from strategies.domain.ids import AccountId, GroupId, InstrumentId, LegName, OrderId, Timestamp
 from strategies.domain.model import Value
 from strategies.domain.order import Lane, OrderRequest, OrderType, Side, TimeInForce
-from strategies.machine import GroupSpec, GroupView, LegView, Outcome, Step
+from strategies.machine import GroupSpec, GroupView, Held, LegView, Outcome, Step
 
 _INSTRUMENT = InstrumentId("ETH-PERP")
 _LEG = LegName("only")
@@ -117,6 +117,10 @@ class VolleyMachine:
             hedged=False,
             legs={_LEG: leg},
         )
+
+    def held(self, state: VolleyState) -> Held:
+        """See `Machine`."""
+        return self.view(state).held
 
     def state_to_json(self, state: VolleyState) -> str:
         """See `Machine`."""

@@ -21,8 +21,9 @@ from actors.operator.terminal import LibraryTalk
 from actors.ray_environment import ray_hosts
 from actors.restart import RestartPolicy
 from actors.supervision.disk import DiskWatch
-from actors.supervision.keeper import Keeper, Office
+from actors.supervision.keeper import Keeper
 from actors.supervision.keepers import AccountKeeper
+from actors.supervision.office import Office
 from actors.supervision.settings import SupervisorConfig
 from actors.supervision.spares import Spares
 from actors.supervision.supervision import Supervision

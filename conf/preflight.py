@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from actors.account.spec import AccountSpec
 from actors.clock import wall_now
-from actors.group import GroupActorSpec
+from actors.group_spec import GroupActorSpec
 from actors.notify.opening import NotifierError, open_channels
 from actors.operator.preflight.offline import offline
 from actors.operator.preflight.online import online

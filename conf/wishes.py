@@ -3,7 +3,7 @@
 import hashlib
 
 from actors.account.spec import AccountSpec
-from actors.group import GroupActorSpec
+from actors.group_spec import GroupActorSpec
 from actors.hosting.protocol import ActorKind
 from actors.supervision.desired import AccountWish, Desired, GroupWish
 from conf.schema import Settings

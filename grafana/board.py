@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from grafana_foundation_sdk.builders import common as build_common
 from grafana_foundation_sdk.builders import dashboard as build
@@ -27,6 +28,50 @@ class Query:
 
     expression: str
     legend: str = ""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose numbers a dashboard shows: those of the chosen values of one label (see `Choice`)."""
+
+    label: str
+
+    @property
+    def selector(self) -> str:
+        """Return what selects the chosen values in an expression."""
+        return f'{{{self.label}=~"${self.label}"}}'
+
+    @property
+    def name(self) -> str:
+        """Return its name in a legend."""
+        return f"{{{{{self.label}}}}}"
+
+    def line(self, metric: str, words: str = "") -> Query:
+        """Return a metric of the subject, its lines called by the subject's name and these words."""
+        return Query(f"{metric}{self.selector}", self._legend(words))
+
+    def age(self, moment: str) -> Query:
+        """Return the seconds since a moment."""
+        return Query(f"time() - {moment}{self.selector}", self.name)
+
+    def rate(self, counter: str, words: str = "") -> Query:
+        """Return what a counter gains each second."""
+        return Query(f"rate({counter}{self.selector}[$__rate_interval])", self._legend(words))
+
+    def gain(self, counter: str, words: str = "") -> Query:
+        """Return what a counter has gained in five minutes."""
+        return Query(f"increase({counter}{self.selector}[5m])", self._legend(words))
+
+    def spread(self, histogram: str) -> tuple[Query, ...]:
+        """Return what half of a histogram's observations stay below, and what 99 % do."""
+        return (self._quantile(0.5, histogram, "half"), self._quantile(0.99, histogram, "99 %"))
+
+    def _quantile(self, share: float, histogram: str, word: str) -> Query:
+        buckets = f"rate({histogram}_bucket{self.selector}[$__rate_interval])"
+        return Query(f"histogram_quantile({share}, sum by ({self.label}, le) ({buckets}))", self._legend(word))
+
+    def _legend(self, words: str) -> str:
+        return f"{self.name} {words}" if words else self.name
 
 
 @dataclass(frozen=True)
@@ -161,6 +206,22 @@ def _targets(panel: Panel, *, instant: bool) -> list[Builder[Dataquery]]:
     return found
 
 
+P = TypeVar("P", timeseries.Panel, stat.Panel, table.Panel)
+
+
+def _described(made: P, panel: Panel, *, instant: bool) -> P:
+    """Return a panel of Grafana's with what every panel of ours has."""
+    return (
+        made.title(panel.title)
+        .description(panel.meaning)
+        .datasource(_source())
+        .targets(_targets(panel, instant=instant))
+        .unit(panel.unit)
+        .span(panel.width)
+        .height(panel.height)
+    )
+
+
 def _panel(panel: Panel) -> timeseries.Panel | stat.Panel | table.Panel:
     match panel:
         case Figure():
@@ -168,14 +229,7 @@ def _panel(panel: Panel) -> timeseries.Panel | stat.Panel | table.Panel:
         case Rows():
             return _rows(panel)
     chart = (
-        timeseries.Panel()
-        .title(panel.title)
-        .description(panel.meaning)
-        .datasource(_source())
-        .targets(_targets(panel, instant=False))
-        .unit(panel.unit)
-        .span(panel.width)
-        .height(panel.height)
+        _described(timeseries.Panel(), panel, instant=False)
         .show_points(common.VisibilityMode.NEVER)
         .legend(
             build_common.VizLegendOptions()
@@ -193,14 +247,7 @@ def _panel(panel: Panel) -> timeseries.Panel | stat.Panel | table.Panel:
 
 def _figure(panel: Figure) -> stat.Panel:
     return (
-        stat.Panel()
-        .title(panel.title)
-        .description(panel.meaning)
-        .datasource(_source())
-        .targets(_targets(panel, instant=True))
-        .unit(panel.unit)
-        .span(panel.width)
-        .height(panel.height)
+        _described(stat.Panel(), panel, instant=True)
         .thresholds(_thresholds(panel.steps))
         .mappings(_words(panel.words))
         .color_mode(
@@ -216,15 +263,8 @@ def _rows(panel: Rows) -> table.Panel:
     names = {f"Value #{chr(ord('A') + place)}": query.legend for place, query in enumerate(panel.queries)}
     hidden = dict.fromkeys(("Time", "__name__", "instance", "job", "venue"), True)
     return (
-        table.Panel()
+        _described(table.Panel(), panel, instant=True)
         .show_header(True)
-        .title(panel.title)
-        .description(panel.meaning)
-        .datasource(_source())
-        .targets(_targets(panel, instant=True))
-        .unit(panel.unit)
-        .span(panel.width)
-        .height(panel.height)
         .transformations(
             [
                 dashboard.DataTransformerConfig(id_val="joinByField", options={"byField": panel.key, "mode": "outer"}),

@@ -112,6 +112,11 @@ class GroupView(Value):
         """Return the uncovered quantity: what all legs hold beyond what is meant to be held, base units, signed."""
         return sum((leg.believed for leg in self.legs.values()), start=-self.inventory)
 
+    @property
+    def held(self) -> "Held":
+        """Return what is held, for a machine that need not be quick about it."""
+        return Held({leg.account: leg.believed for leg in self.legs.values()}, self.net)
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -119,6 +124,15 @@ class Violation:
 
     name: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a group holds, as its machine believes: what the gate weighs orders against. Base units, signed."""
+
+    by_account: dict[AccountId, Decimal]
+    net: Decimal
+    """Uncovered: what all legs hold beyond what is meant to be held."""
 
 
 class Machine(Protocol[S]):
@@ -136,6 +150,9 @@ class Machine(Protocol[S]):
 
     def view(self, state: S) -> GroupView:
         """Describe the state for people and metrics."""
+
+    def held(self, state: S) -> Held:
+        """Return what the view of the same state says is held: asked for with every order, so without its words."""
 
     def state_to_json(self, state: S) -> str:
         """Write the state for a snapshot."""

@@ -37,17 +37,23 @@ class Strategy:
 
 
 def on_desk(
-    name: str, params_model: type[DeskParams], legs: tuple[LegName, ...] | None, make: Callable[[Any], Policy[Any]]
+    name: str,
+    params_model: type[DeskParams],
+    legs: tuple[LegName, ...] | None,
+    make: Callable[[Any], Policy[Any]],
+    *,
+    heeds_acceptance: bool = True,
 ) -> Strategy:
     """Return a strategy whose policy, made of its parameters by `make`, works on the desk behind the gate.
 
-    `legs` None: legs of any name, one at least.
+    `legs` None: legs of any name, one at least. `heeds_acceptance` False spares the plan that follows an order's
+    acceptance: for a policy that never reads `Working.accepted`.
     """
 
     def build(spec: GroupSpec, params: Any, limits: Limits) -> Machine[Any]:
         if legs is not None and set(spec.legs) != set(legs):
             raise ValueError(f"legs must be {', '.join(legs)}, got {sorted(spec.legs)}")
-        return Guarded(Desk(spec, params, make(params)), limits)
+        return Guarded(Desk(spec, params, make(params), heeds_acceptance=heeds_acceptance), limits)
 
     def broken(state: GuardedState, params: Any) -> tuple[Violation, ...]:
         return desk_violations(state.inner, make(params))

@@ -16,6 +16,7 @@ import structlog
 from actors.account.book import Book
 from actors.account.certainty import CertaintyClock
 from actors.account.entries import EntryKind
+from actors.account.first_look import FirstLook
 from actors.account.guard import Guard
 from actors.account.ledger import Ledger
 from actors.account.lookout import Lookout
@@ -27,6 +28,7 @@ from actors.clock import wall_now
 from actors.hostlock import HostLock, LockMaker
 from actors.journal.protocol import Entry, Journal, JournalError, StaleEpochError, StoreOpener
 from actors.journal.store import open_store
+from actors.loop_lag import LoopLag
 from actors.meter import Meter
 from actors.process_use import cpu_s, memory_bytes
 from actors.tasks import Tasks
@@ -34,17 +36,14 @@ from strategies.domain.account import AccountMode, Balance, LegObservation, Repo
 from strategies.domain.ids import InstrumentId, Timestamp
 from strategies.domain.order import Lane
 from strategies.domain.quote import Quote
-from venues.errors import READ_ERRORS, VenueError
+from venues.errors import VenueError
 from venues.registry import build_venue
-from venues.venue import Now, Venue, VenueStatus, WriteIdentity
+from venues.venue import Now, Venue, VenueStatus
 
 _log = structlog.get_logger(__name__)
 
 _LOCK_WAIT_S = 15.0
 """How long a successor waits for its predecessor's process to be gone."""
-_LAG_PERIOD_S = 0.5
-"""How often the event loop's lag is measured."""
-_MS = 1_000
 _QUEUED = frozenset({EntryKind.TAKEN, EntryKind.OWN})
 """Entries after which a write may wait to be sent."""
 _NOTHING_HEARD = VenueStatus(stream_ages_s={}, clock_offset_s=None, budget_left={})
@@ -93,7 +92,7 @@ class AccountActor:
         self._balance: Balance | None = None
         self._ready = False
         self._started_at = Timestamp(0)
-        self._lag_s = 0.0
+        self._lag = LoopLag()
         self.ended: asyncio.Future[str] | None = None
         """Ends with a reason when the actor cannot go on; its process must then end, too."""
 
@@ -138,7 +137,7 @@ class AccountActor:
         self._venue = self._build(self._spec.venue, self._spec.venue_config, self._spec.account_config, self._now)
         await self._ledger.commit(lambda book: book.decide_mode(AccountMode.DISARMED, "starting", self._now()))
         self._tasks.start("come-up", self._come_up())
-        self._tasks.start("lag", self._measure_lag())
+        self._tasks.start("lag", self._lag.measure())
 
     async def arm(self) -> bool:
         """Allow writes; nothing but exits when a freeze has not been released. False = not looked yet; ask later."""
@@ -314,7 +313,7 @@ class AccountActor:
             fees=held.fees if held is not None else None,
             counters=counters,
             histograms=self._meter.histograms(),
-            loop_lag_s=self._lag_s,
+            loop_lag_s=self._lag.seconds,
             fact_seq=ledger.published,
             memory_bytes=memory_bytes(),
             cpu_s=cpu_s(),
@@ -327,13 +326,10 @@ class AccountActor:
         ledger, venue = self._need_ledger(), self._venue
         if venue is None:
             raise AssertionError("start() builds the venue before it starts this task")
-        await self._insist("open", lambda: venue.open(self._spec.instruments))
-        bits = venue.capabilities.client_id_bits
-        first = 1 + self._chance.below(1 << (bits - 1))
-        await ledger.commit(lambda book: book.decide_client_ids(first, bits, self._now()))
-        venue.restore(ledger.book.pending_writes())
-        await ledger.commit(lambda book: book.decide_nonces(venue.status().nonces, self._now()))
-        interrupted = await self._settle_interrupted(ledger)
+        first = FirstLook(
+            ledger, venue, self._spec, now=self._now, chance=self._chance, on_silence=self._waits_for_venue
+        )
+        interrupted = await first.reach()
         tuning = self._spec.tuning
         guard = Guard(
             ledger,
@@ -357,10 +353,7 @@ class AccountActor:
         )
         for write in interrupted:
             lookout.strangers.watch(write)
-        await self._insist("baseline", lambda: self._take_baseline(ledger, venue))
-        await self._insist("fills", lookout.history.catch_up)
-        await self._insist("orders", lookout.strangers.look_at_orders)
-        await self._insist("position", lookout.standing.look)
+        await first.look(lookout)
         self._submission = Submission(
             ledger,
             venue,
@@ -385,49 +378,12 @@ class AccountActor:
         if guard.is_needed:
             self._tasks.start("guard", guard.run())
         self._submission.enqueue_waiting()
-        standing = lookout.standing
-        while standing.reconciled_at is None and ledger.book.settled(self._instrument_id) and not standing.differs:
-            await asyncio.sleep(tuning.adjust_confirm_s)
-            await self._insist("position", lookout.standing.look)
-        if standing.reconciled_at is None:
-            # An order in doubt explains what differs, or a person has to; exits must not wait for either.
-            standing.reconciled_at = self._now()
+        await first.confirm(lookout.standing)
         self._ready = True
         self._reason = "looked at the venue; waits to be armed"
 
-    async def _insist(self, what: str, attempt: Callable[[], Any]) -> None:
-        """Try until the venue answers; say what is wrong meanwhile."""
-        wait = self._spec.tuning.reconnect_first_s
-        while True:
-            try:
-                await attempt()
-            except READ_ERRORS as error:
-                self._reason = f"{what}: {error.__class__.__name__}: {error}"
-                _log.warning("venue_not_ready", account=self._spec.account, what=what, error=str(error))
-                await asyncio.sleep(wait * (1 + self._chance.fraction() / 2))
-                wait = min(2 * wait, self._spec.tuning.reconnect_max_s)
-            else:
-                return
-
-    async def _take_baseline(self, ledger: Ledger, venue: Venue) -> None:
-        if self._instrument_id in ledger.book.state.baselines:
-            return
-        overlap_ms = int(2 * self._spec.tuning.fills_overlap_s * _MS)
-        history = await venue.fills(self._instrument_id, Timestamp(self._now() - overlap_ms))
-        position = await venue.position(self._instrument_id)
-        await ledger.commit(
-            lambda book: book.decide_baseline(
-                self._instrument_id, position.quantity, position.entry_price, history, self._now()
-            )
-        )
-
-    async def _settle_interrupted(self, ledger: Ledger) -> list[WriteIdentity]:
-        """Settle what is no order and was on its way when the last life ended: it is seen by its effects. Return it."""
-        others = ledger.book.state.others.items()
-        interrupted = {key: other.identity for key, other in others if other.identity is not None}
-        for key in interrupted:
-            await ledger.commit(lambda book, key=key: book.decide_interrupted(key, self._now()))  # type: ignore[misc]
-        return list(interrupted.values())
+    def _waits_for_venue(self, reason: str) -> None:
+        self._reason = reason
 
     def _on_durable(self, entries: Sequence[Entry]) -> None:
         """Queue what was taken, watch over what is leaving.
@@ -483,13 +439,6 @@ class AccountActor:
         if self._ledger is None:
             raise RuntimeError("the account actor has not been started")
         return self._ledger
-
-    async def _measure_lag(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            planned = loop.time() + _LAG_PERIOD_S
-            await asyncio.sleep(_LAG_PERIOD_S)
-            self._lag_s = max(0.0, loop.time() - planned)
 
 
 def _of_held(reported: ReportedPosition | None, read: Callable[[ReportedPosition], Decimal | None]) -> Decimal | None:

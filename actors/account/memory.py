@@ -63,7 +63,7 @@ class Memory:
         self._open = {key: record for key, record in self.state.orders.items() if not record.status.is_terminal}
         """The orders that have not ended: what is asked for at every report must not search all that ever were."""
         self._by_venue_id: dict[VenueOrderId, OrderId] = {}
-        """For fills that name only the venue's id. Not durable: every report tells it again."""
+        """For fills that name only the venue's id. Not durable: every report tells it again. Goes with its order."""
         self._closing: dict[OrderId, tuple[OrderReport, str]] = {}
         """Ends that the venue told of while fills were still missing. Not durable: a look-up tells them again."""
         self._behind: dict[OrderId, OrderReport] = {}
@@ -305,9 +305,12 @@ class Memory:
         if excess <= 0:
             return
         finished = [order_id for order_id, record in self.state.orders.items() if record.status.is_terminal]
-        for order_id in finished[:excess]:
+        forgotten = set(finished[:excess])
+        for order_id in forgotten:
             record = self.state.orders.pop(order_id)
             self._by_client_id.pop(record.client_order_id, None)
+        # Only what has ended by the venue's word is forgotten; a fill that comes even later is read as after a restart.
+        self._by_venue_id = {key: each for key, each in self._by_venue_id.items() if each not in forgotten}
 
 
 def other_key(sender: str, message: Message) -> str:

@@ -7,19 +7,18 @@ is taken. Any doubt drains the pipeline and asks the venue for the next nonce be
 """
 
 import asyncio
-import heapq
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from time import perf_counter
 
 import structlog
 
-from actors.account.book import Book
-from actors.account.entries import EntryKind, OwnWrite
+from actors.account.entries import EntryKind
+from actors.account.lanes import LANES, Lanes
 from actors.account.ledger import Decide, Ledger, Pending
-from actors.account.memory import DONE
+from actors.account.outcomes import Outcomes
+from actors.account.preparation import Preparation
 from actors.account.rests import Rests
 from actors.account.spec import AccountTuning
 from actors.account.state import OtherWrite
@@ -27,16 +26,14 @@ from actors.journal.protocol import Entry
 from actors.meter import Meter
 from actors.tasks import Tasks
 from strategies.domain.account import AccountMode
-from strategies.domain.commands import CancelAllOrders, SetLeverage
-from strategies.domain.ids import InstrumentId, OrderId, Timestamp
+from strategies.domain.commands import SetLeverage
+from strategies.domain.ids import InstrumentId, OrderId
 from strategies.domain.order import Lane
 from venues.errors import Malformed, OutcomeUnknown, RateLimited, Rejected, Unreachable
 from venues.venue import Ack, Now, PreparedWrite, Venue, WriteIdentity
 
 _log = structlog.get_logger(__name__)
 
-LANES = (Lane.EXIT, Lane.HEDGE, Lane.ENTRY)
-"""Lanes of writes, most urgent first."""
 _TOGETHER = 8
 """Orders made durable together at most. Each takes about a millisecond to sign, and an exit that comes meanwhile waits
 until the batch has left."""
@@ -86,20 +83,14 @@ class Submission:
         self._ledger = ledger
         self._venue = venue
         self._depth = venue.capabilities.pipeline_depth
-        self._instrument_id = instrument_id
         self._tuning = tuning
         self._tasks = tasks
         self._meter = meter
         self._now = now
         self._mode = mode
         self._on_answer = on_answer
-        self._on_unknown_write = on_unknown
         self._held = held
-        self._queues: dict[Lane, list[tuple[int, str]]] = {lane: [] for lane in LANES}
-        self._places: dict[str, int] = {}
-        self._taken_out: set[str] = set()
-        """Out of the queues, and not yet seen as signed by the book: must not be queued a second time."""
-        self._arrivals = 0
+        self._lanes = Lanes(self._is_order)
         self._in_flight = 0
         self._changed = asyncio.Event()
         self._no_entry = ""
@@ -108,10 +99,12 @@ class Submission:
         """Held from the first signature of a departure until it stands in line: nonces leave in their order."""
         self._doubt = True  # a new life knows no nonce
         self._rests = Rests(tuning)
+        self._outcomes = Outcomes(ledger, meter=meter, now=now, on_unknown=on_unknown)
+        self._preparation = Preparation(ledger, venue, instrument_id, now=now)
 
     def lengths(self) -> dict[Lane, int]:
         """Return how many writes wait in each lane."""
-        return {lane: len(queue) for lane, queue in self._queues.items()}
+        return self._lanes.lengths()
 
     def wake(self) -> None:
         """Look again: something was taken, the mode changed, or an answer came."""
@@ -139,7 +132,7 @@ class Submission:
         while True:
             taken, lane = await self._next()
             keys = [key for key in taken if not await self._denied(key, lane)]
-            self._taken_out -= set(taken) - set(keys)
+            self._lanes.let_go(set(taken) - set(keys))
             if self._doubt and keys and not await self._resynced(lane):
                 for key in keys:
                     self._push(key, lane)
@@ -151,12 +144,12 @@ class Submission:
             self._changed.clear()
             overdue = self._overdue_lane()
             if overdue is not None:
-                return self._pop(overdue, 1), overdue
+                return self._lanes.take(overdue, 1), overdue
             chosen = self._chosen()
             if chosen is not None:
                 return chosen
             with suppress(TimeoutError):  # nothing changed: the rate budget may have
-                async with asyncio.timeout(_POLL_S if any(self._queues.values()) else None):
+                async with asyncio.timeout(None if self._lanes.are_empty else _POLL_S):
                     await self._changed.wait()
 
     def _chosen(self) -> tuple[list[str], Lane] | None:
@@ -169,7 +162,7 @@ class Submission:
         lane = self._ready_lane(budget)
         if lane is None:
             return None
-        return self._pop(lane, min(room, _TOGETHER, int(budget.get(lane, _TOGETHER)))), lane
+        return self._lanes.take(lane, min(room, _TOGETHER, int(budget.get(lane, _TOGETHER)))), lane
 
     def _ready_lane(self, budget: Mapping[Lane, float]) -> Lane | None:
         mode = self._mode()
@@ -178,7 +171,7 @@ class Submission:
         for lane in LANES if mode is AccountMode.ARMED else (Lane.EXIT,):
             if lane is Lane.ENTRY and self._no_entry:
                 continue  # nothing opens risk while we might not hear what it does, or do not know what we hold
-            if self._queues[lane] and budget.get(lane, 1.0) >= 1.0 and not self._rests.holds(lane):
+            if self._lanes.first(lane) is not None and budget.get(lane, 1.0) >= 1.0 and not self._rests.holds(lane):
                 return lane
         return None
 
@@ -186,8 +179,9 @@ class Submission:
         """Return a lane whose first order has waited too long: it is denied, whatever else holds the lane back."""
         if self._mode() in {AccountMode.DISARMED, AccountMode.STOPPED}:
             return None
-        for lane, queue in self._queues.items():
-            record = self._ledger.book.order(OrderId(queue[0][1])) if queue else None
+        for lane in LANES:
+            first = self._lanes.first(lane)
+            record = None if first is None else self._ledger.book.order(OrderId(first))
             if record is not None and (self._now() - record.taken_at) / _MS > self._deadline_s(lane):
                 return lane
         return None
@@ -196,15 +190,6 @@ class Submission:
         tuning = self._tuning
         bounds = {Lane.EXIT: tuning.exit_deadline_s, Lane.HEDGE: tuning.hedge_deadline_s}
         return bounds.get(lane, tuning.entry_deadline_s)
-
-    def _pop(self, lane: Lane, most: int) -> list[str]:
-        """Take what goes next: several orders, or one other write. A cancel must see whether its order has left."""
-        queue = self._queues[lane]
-        keys = [heapq.heappop(queue)[1]]
-        while queue and len(keys) < most and self._is_order(keys[0]) and self._is_order(queue[0][1]):
-            keys.append(heapq.heappop(queue)[1])
-        self._taken_out.update(keys)
-        return keys
 
     def _is_order(self, key: str) -> bool:
         return self._ledger.book.order(OrderId(key)) is not None
@@ -250,7 +235,7 @@ class Submission:
             departure = await self._departures.get()
             self.wake()
             await asyncio.gather(*(each.durable for each in departure.durable))
-            self._taken_out -= {key for key, _ in departure.writes}
+            self._lanes.let_go(key for key, _ in departure.writes)
             for key, write in departure.writes:
                 if asyncio.get_running_loop().time() - self._ledger.owned_at > _OWNED_FOR_S:
                     await self._ledger.confirm_owner()
@@ -270,7 +255,7 @@ class Submission:
         What was taken this moment is not too old to be sent, so `_denied` is not asked.
         """
         others = self._ledger.book.state.others.values()
-        if self._signing.locked() or self._doubt or any(self._queues.values()) or any(not o.identity for o in others):
+        if self._signing.locked() or self._doubt or not self._lanes.are_empty or any(not o.identity for o in others):
             return ()
         if not any(entry.kind == EntryKind.TAKEN for entry in entries):
             return ()
@@ -293,7 +278,7 @@ class Submission:
             async with asyncio.timeout(_SIGN_ALONGSIDE_S):
                 for key in keys:
                     signed_from = perf_counter()
-                    write = await self._prepare(key)
+                    write = await self._preparation.prepare(key)
                     if write is not None:
                         self._meter.observe("sign", perf_counter() - signed_from)
                         ready.append((key, write))
@@ -310,7 +295,7 @@ class Submission:
         async with self._signing:
             started = perf_counter()
             ready = await self._prepare_all(keys, lane)
-            self._taken_out -= set(keys) - {key for key, _ in ready}  # refused, settled, or put back
+            self._lanes.let_go(set(keys) - {key for key, _ in ready})  # refused, settled, or put back
             pending = self._ledger.commit_soon([self._preparing(key, write.identity) for key, write in ready])
             self._line_up(_Departure(lane, ready, pending, started))
         while self._departures.qsize():  # one leaves, one is signed: an exit that comes now overtakes the rest
@@ -328,9 +313,9 @@ class Submission:
         for place, key in enumerate(keys):
             started = perf_counter()
             try:
-                write = await self._prepare(key)
+                write = await self._preparation.prepare(key)
             except Rejected as error:
-                await self._refuse_locally(key, error)
+                await self._outcomes.denied(key, error)
             except Unreachable as error:
                 _log.warning("prepare_failed", key=key, error=str(error))
                 self._doubt = True
@@ -347,68 +332,6 @@ class Submission:
     def _preparing(self, key: str, identity: WriteIdentity) -> Decide:
         return lambda book: book.decide_prepared(key, identity, self._now())
 
-    async def _prepare(self, key: str) -> PreparedWrite | None:
-        book = self._ledger.book
-        record = book.order(OrderId(key))
-        if record is not None:
-            return await self._venue.prepare_order(record.request, record.client_order_id)
-        other = book.state.others.get(key)
-        if other is None:
-            return None
-        if other.cancel_order is not None:
-            return await self._prepare_cancel(key, other.cancel_order)
-        if other.own is not None:
-            return await self._prepare_own(key, other.own)
-        if isinstance(other.command, SetLeverage):
-            return await self._venue.prepare_leverage(other.command.instrument_id, other.command.leverage)
-        await self._take_back_unsent()
-        return await self._venue.prepare_cancel_all(self._instrument_id)
-
-    async def _prepare_own(self, key: str, own: OwnWrite) -> PreparedWrite | None:
-        if own.order_id is None:
-            return await self._venue.prepare_switch(self._instrument_id, own.due_at, own.lane)
-        doubtful = self._ledger.book.order(own.order_id)
-        identity = doubtful.prepared if doubtful is not None and doubtful.doubt_since is not None else None
-        write = None if identity is None else await self._venue.prepare_fence(identity, own.due_at, own.lane)
-        if write is None:
-            await self._ledger.commit(lambda book: book.decide_settled(key, "nothing to fence", self._now()))
-        return write
-
-    async def _take_back_unsent(self) -> None:
-        """What waits here is not at the venue yet: whoever cancels everything does not want it to open anything later.
-
-        Exits stay: the way out may stand right behind the cancel in the same message.
-        """
-        for record in self._ledger.book.waiting():
-            request = record.request
-            if request.reduce_only and request.lane is Lane.EXIT:
-                continue
-            await self._ledger.commit(partial(_deny_unsent, order_id=request.order_id, at=self._now()))
-
-    async def _prepare_cancel(self, key: str, order_id: OrderId) -> PreparedWrite | None:
-        target = self._ledger.book.order(order_id)
-        if target is None or target.status.is_terminal:
-            await self._ledger.commit(lambda book: book.decide_settled(key, "nothing to cancel", self._now()))
-            return None
-        if target.prepared is None:
-            await self._ledger.commit(lambda book: self._decide_cancel_unsent(book, key, order_id))
-            return None
-        return await self._venue.prepare_cancel(target.request.instrument_id, target.client_order_id)
-
-    def _decide_cancel_unsent(self, book: Book, key: str, order_id: OrderId) -> list[Entry]:
-        denied = _deny_unsent(book, order_id=order_id, at=self._now())
-        return denied + book.decide_settled(key, "canceled before it was sent", self._now())
-
-    async def _refuse_locally(self, key: str, error: Rejected) -> None:
-        """The write cannot even be expressed: an order is denied, another write is settled as refused."""
-        self._meter.count("orders_denied")
-        if self._ledger.book.order(OrderId(key)) is not None:
-            await self._ledger.commit(
-                lambda book: book.decide_denied(OrderId(key), error.code, error.detail, self._now())
-            )
-            return
-        await self._settle_other(key, str(error))
-
     async def _await_answer(self, key: str, lane: Lane, answer: "asyncio.Future[Ack]") -> None:
         started = perf_counter()
         try:
@@ -424,94 +347,39 @@ class Submission:
             self._offer(key, lane)
         except OutcomeUnknown as error:
             self._doubt = True
-            await self._on_unknown(key, str(error))
+            await self._outcomes.unknown(key, str(error))
         else:
             self._meter.observe("wire_to_answer", perf_counter() - started)
-            await self._on_ack(key, ack)
+            self._rests.recovered()
+            await self._outcomes.accepted(key)
+            await self._on_answer(ack)
         finally:
             self._in_flight -= 1
-            if not any(key == queued for queued_lane in self._queues.values() for _, queued in queued_lane):
-                self._places.pop(key, None)
+            self._lanes.answered(key)
             self.wake()
 
-    async def _on_ack(self, key: str, ack: Ack) -> None:
-        self._rests.recovered()
-        if self._ledger.book.order(OrderId(key)) is None:
-            await self._settle_other(key, "")
-        else:
-            await self._ledger.commit(lambda book: book.decide_accepted(OrderId(key), self._now()))
-        await self._on_answer(ack)
-
     async def _on_rejected(self, key: str, lane: Lane, error: Rejected) -> None:
-        record = self._ledger.book.order(OrderId(key))
+        """Sign a write anew whose nonce alone was refused; every other refusal is its end."""
         if error.stale_nonce:
             self._doubt = True
+            book = self._ledger.book
+            record = book.order(OrderId(key))
             signed = record.signed if record is not None else 1
-            if signed <= self._tuning.stale_nonce_retries and (record is not None or key in self._others):
+            if signed <= self._tuning.stale_nonce_retries and (record is not None or key in book.state.others):
                 self._meter.count("stale_nonces")
-                await self._ledger.commit(lambda book: book.decide_discarded(key, self._now()))
+                await self._ledger.commit(lambda b: b.decide_discarded(key, self._now()))
                 self._offer(key, lane)
                 return
-        if record is None:
-            await self._settle_other(key, str(error))
-            return
-        self._meter.count("orders_rejected")
-        await self._ledger.commit(
-            lambda book: book.decide_rejected(OrderId(key), error.code, error.detail, self._now())
-        )
-
-    @property
-    def _others(self) -> dict[str, OtherWrite]:
-        return self._ledger.book.state.others
-
-    async def _on_unknown(self, key: str, reason: str) -> None:
-        self._meter.count("outcomes_unknown")
-        if self._ledger.book.order(OrderId(key)) is None:
-            # What a cancel did shows in the orders' own ends; a leverage is observed anew. Neither is sent again here.
-            other = self._others.get(key)
-            if other is not None and other.identity is not None:
-                self._on_unknown_write(other.identity)
-            await self._settle_other(key, f"outcome unknown: {reason}")
-            return
-        await self._ledger.commit(lambda book: book.decide_doubt(OrderId(key), reason, self._now()))
-
-    async def _settle_other(self, key: str, refusal: str) -> None:
-        other = self._others.get(key)
-        if other is None:
-            return
-        command = other.command
-
-        def decide(book: Book) -> list[Entry]:
-            entries = book.decide_settled(key, refusal or DONE, self._now())
-            if isinstance(command, SetLeverage):
-                entries += book.decide_leverage(None if refusal else command.leverage, refusal, self._now())
-            return entries
-
-        if isinstance(command, CancelAllOrders) and refusal:
-            _log.warning("cancel_all_failed", reason=refusal)
-        if other.own is not None and refusal:
-            _log.warning("own_write_failed", kind=other.own.kind, reason=refusal)
-        await self._ledger.commit(decide)
+        await self._outcomes.rejected(key, error)
 
     def _offer(self, key: str, lane: Lane) -> None:
         """Queue a write of the book, unless it is on its way already."""
-        if key not in self._taken_out:
+        if not self._lanes.is_taken_out(key):
             self._push(key, lane)
 
     def _push(self, key: str, lane: Lane) -> None:
-        """Queue a write at its place of arrival: one that comes back goes in front of what came after it."""
-        self._taken_out.discard(key)
-        place = self._places.get(key)
-        if place is None:
-            self._arrivals += 1
-            place = self._places[key] = self._arrivals
-        if (place, key) not in self._queues[lane]:
-            heapq.heappush(self._queues[lane], (place, key))
+        self._lanes.put(key, lane)
         self.wake()
-
-
-def _deny_unsent(book: Book, *, order_id: OrderId, at: Timestamp) -> list[Entry]:
-    return book.decide_denied(order_id, "canceled", "canceled before it was sent", at)
 
 
 def _lane_of(other: OtherWrite) -> Lane:

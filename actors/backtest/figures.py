@@ -23,11 +23,10 @@ _MS_PER_DAY = 86_400_000
 
 
 class Sample(Value):
-    """One moment of the run: USD, base units, USD."""
+    """One moment of the run, in USD."""
 
     at: Timestamp
     equity: Decimal
-    held: Decimal
     price: Decimal
 
 
@@ -48,12 +47,13 @@ class Figures(Value):
     seed: int
     began_at: Timestamp
     ended_at: Timestamp
+    tape_ends_at: Timestamp = Field(description="where the tape, or the part of it to be played, ends")
     pnl: Decimal = Field(description="equity at the end less at the beginning: after fees and funding")
     fees: Decimal
     funding: Decimal = Field(description="received; negative = paid")
     turnover: Decimal
     max_drawdown: Decimal = Field(description="largest fall of equity from an earlier high, USD")
-    max_inventory: Decimal = Field(description="largest sum of all legs, base units, without its sign")
+    max_inventory: Decimal = Field(description="largest sum of all legs after a fill, base units, without its sign")
     naked_s: float = Field(description="uncovered beyond what the strategy means to hold")
     naked_usd_s: float
     orders: int
@@ -86,7 +86,7 @@ class Tally:
         self._said: list[str] = []
         self._fees = self._turnover = self._ordered = self._executed = ZERO
         self._peak: Decimal | None = None
-        self._drawdown = self._inventory = ZERO
+        self._drawdown = self._held = self._inventory = ZERO
         self._orders = self._warnings = self._forced = 0
 
     def ordered(self, order: OrderRequest) -> None:
@@ -98,6 +98,8 @@ class Tally:
         """Count a fill."""
         self._fees += fill.fee
         self._turnover += fill.quantity * fill.price
+        self._held += fill.signed_quantity
+        self._inventory = max(self._inventory, abs(self._held))
         if fill.order_id is None:
             self._forced += 1
         else:
@@ -118,14 +120,13 @@ class Tally:
         if len(self._said) < _SAID_MAX:
             self._said.append(f"{at} {note.severity} {note.text}")
 
-    def sample(self, at: Timestamp, equity: Decimal, held: Decimal, price: Decimal) -> None:
+    def sample(self, at: Timestamp, equity: Decimal, price: Decimal) -> None:
         """Take a sample of the whole."""
-        self._samples.append(Sample(at=at, equity=equity, held=held, price=price))
+        self._samples.append(Sample(at=at, equity=equity, price=price))
         self._peak = equity if self._peak is None else max(self._peak, equity)
         self._drawdown = max(self._drawdown, self._peak - equity)
-        self._inventory = max(self._inventory, abs(held))
 
-    def figures(self, venues: Mapping[str, BacktestVenue]) -> Figures:
+    def figures(self, venues: Mapping[str, BacktestVenue], tape_ends_at: Timestamp) -> Figures:
         """Return the result. After the last sample."""
         spec, view, last = self._spec, self._view, self._samples[-1]
         start = spec.collateral * len(spec.venue_of)
@@ -139,6 +140,7 @@ class Tally:
             seed=spec.seed,
             began_at=self._samples[0].at,
             ended_at=last.at,
+            tape_ends_at=tape_ends_at,
             pnl=last.equity - start,
             fees=self._fees,
             funding=sum(paid, start=ZERO),

@@ -45,7 +45,7 @@ class Looker:
         balance = {
             "equity": margin.equity,
             "available": margin.available,
-            "leverage": exchange.leverage(self._account, self._symbol),
+            "leverage": row.leverage,
             "maintenance_margin": margin.maintenance_requirement,
             "liquidating": margin.liquidating,
             "at": at,

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from rich.console import Console
 
 from actors.backtest.figures import Figures
 from actors.backtest.page import page, table
-from actors.backtest.run import play
+from actors.backtest.run import BacktestError, play
 from actors.backtest.spec import BacktestSpec
 
 PROCESSES = 2
@@ -24,10 +25,25 @@ def play_all(specs: Sequence[BacktestSpec]) -> list[Figures]:
         return list(pool.map(_alone, specs))
 
 
+def open_folder(folder: Path) -> Path:
+    """Make the folder for the pages, before anything is played that would have no place.
+
+    Raises:
+        BacktestError: it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise BacktestError(
+            f"pages cannot be written to {folder}: {error.strerror}; name another folder with --out"
+        ) from error
+
+
 def report(results: Sequence[Figures], folder: Path, console: Console) -> list[Path]:
-    """Show the figures, and write a page and a JSON file for each group; return the pages."""
+    """Show the figures, and write a page and a JSON file for each group to `folder`; return the pages."""
     console.print(table(results))
-    folder.mkdir(parents=True, exist_ok=True)
     pages: list[Path] = []
     for each in results:
         base = folder / each.group

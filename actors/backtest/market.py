@@ -99,8 +99,10 @@ class BacktestVenue:
         """Return the mark price, USD."""
         return self.exchange.state.markets[self.symbol].mark
 
-    def place(self, account: AccountId, order: OrderRequest, at: Timestamp) -> OrderRejected | None:
-        """Let an order arrive; return the refusal of the API, None when it was taken."""
+    def place(
+        self, account: AccountId, order: OrderRequest, at: Timestamp, *, told_at: Timestamp
+    ) -> OrderRejected | None:
+        """Let an order arrive; return the refusal of the API as it is told then, None when it was taken."""
         number = len(self._ids) + 1
         self._ids[number], self._numbers[order.order_id] = order.order_id, number
         new = NewOrder(
@@ -119,7 +121,7 @@ class BacktestVenue:
             self.act().place(new, at)
         except RefusedError as error:
             return OrderRejected(
-                at=at, account=account, order_id=order.order_id, code=str(error.refusal), detail=error.detail
+                at=told_at, account=account, order_id=order.order_id, code=str(error.refusal), detail=error.detail
             )
         return None
 
@@ -132,11 +134,11 @@ class BacktestVenue:
         except RefusedError:
             pass  # its end has been told, or is about to be
 
-    def happened(self, at: Timestamp) -> Iterator[AccountEvent]:
-        """Yield what has happened to our orders since the last call, as the accounts would tell it."""
+    def happened(self, told_at: Timestamp) -> Iterator[AccountEvent]:
+        """Yield what has happened to our orders since the last call, as the accounts will tell it then."""
         for event in self.exchange.drain_events():
             if isinstance(event, OrderChanged):
-                yield from self._order_changed(event.order, event.trade, at)
+                yield from self._order_changed(event.order, event.trade, told_at)
 
     def _order_changed(self, row: OrderRow, trade: TradeRow | None, at: Timestamp) -> Iterator[AccountEvent]:
         account = AccountId(row.account)

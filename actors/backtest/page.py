@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from html import escape
+from itertools import accumulate
 
 from rich.table import Table
 
@@ -12,6 +14,8 @@ from actors.backtest.plot import Dot, Point, plot
 _DOTS_MAX = 4000
 """More fills than this are thinned in the plot; the figures count them all."""
 _MS = 1000
+_MINUTE_MS = 60 * _MS
+_MINUTES_A_DAY = 24 * 60
 _STYLE = """
 body { font: 14px/1.4 system-ui, sans-serif; max-width: 1120px; margin: 2em auto; padding: 0 1em; color: #1c2430; }
 table { border-collapse: collapse; } td, th { padding: .2em .9em .2em 0; text-align: left; vertical-align: top; }
@@ -29,7 +33,7 @@ def rows(figures: Figures) -> list[tuple[str, str]]:
     ratio = "none ordered" if figures.fill_ratio is None else f"{figures.fill_ratio:.2%}"
     return [
         ("strategy", figures.strategy),
-        ("market time", f"{days(figures):.2f} days from {_clock(figures.began_at)}"),
+        ("market time", _played(figures)),
         ("PnL", f"{figures.pnl:+.4f} USD, after fees and funding"),
         ("fees", f"{figures.fees:.4f} USD"),
         ("funding", f"{figures.funding:+.4f} USD"),
@@ -63,7 +67,7 @@ def page(figures: Figures) -> str:
     samples = figures.samples
     plots = (
         plot("Equity, USD", [Point(s.at, float(s.equity)) for s in samples]),
-        plot("Inventory: sum of all legs, base units", [Point(s.at, float(s.held)) for s in samples], step=True),
+        plot("Inventory: sum of all legs, base units", inventory(figures), step=True),
         plot("Price and fills (green bought, red sold), USD", [Point(s.at, float(s.price)) for s in samples], dots),
     )
     said = "".join(f"<li>{escape(text)}</li>" for text in figures.said)
@@ -73,6 +77,27 @@ def page(figures: Figures) -> str:
         f"<style>{_STYLE}</style></head><body><h1>{title}</h1><table>{cells}</table>{''.join(plots)}"
         + (f"<h2>Warnings</h2><ul>{said}</ul>" if said else "")
         + "</body></html>\n"
+    )
+
+
+def inventory(figures: Figures) -> list[Point]:
+    """Return what all legs together hold, from fill to fill: a hedge that follows within the minute shows as such."""
+    signed = accumulate((mark.signed for mark in figures.marks), initial=Decimal(0))
+    moments = (figures.began_at, *(mark.at for mark in figures.marks))
+    points = [Point(at, float(held)) for at, held in zip(moments, signed, strict=True)]
+    return [*points, Point(max(figures.ended_at, points[-1].at), points[-1].value)]
+
+
+def _played(figures: Figures) -> str:
+    """Say how long the run was, and that the tape went on when the group was over before it."""
+    lasted = days(figures)
+    shown = f"{lasted:.2f} days" if lasted >= 1 else f"{lasted * _MINUTES_A_DAY:.1f} minutes"
+    text = f"{shown} from {_clock(figures.began_at)}"
+    left = figures.tape_ends_at - figures.ended_at
+    return (
+        text
+        if left < _MINUTE_MS
+        else f"{text}; the group was over then, the tape goes to {_clock(figures.tape_ends_at)}"
     )
 
 

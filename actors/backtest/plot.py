@@ -11,6 +11,8 @@ _POINTS_MAX = 1500
 """More points than a screen has columns say nothing more."""
 _TICKS = 5
 _MS = 1000
+_AROUND = 0.01
+"""Share of a value that never changes which is shown above and below it: 1 is lost beside a very large one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ def plot(title: str, points: Sequence[Point], dots: Sequence[Dot] = (), *, step:
     values = [p.value for p in shown] + [d.value for d in dots]
     low, high = min(values), max(values)
     if low == high:
-        low, high = low - 1, high + 1
+        around = max(1.0, abs(low) * _AROUND)
+        low, high = low - around, high + around
     first, last = points[0].at, max(points[-1].at, points[0].at + 1)
 
     def x(at: int) -> float:

@@ -106,7 +106,7 @@ class Backtest:
         self._get_flat()
         self._sample()
         self.tally.seen(self._now, self._machine.view(self._state))
-        return self.tally.figures(self._venues)
+        return self.tally.figures(self._venues, self._end)
 
     def _over(self) -> bool:
         return not self._agenda and self._machine.view(self._state).outcome is not Outcome.RUNNING
@@ -142,20 +142,25 @@ class Backtest:
 
     def _hear(self) -> None:
         """Let the accounts tell what has happened, one way later."""
+        told_at = self._told_at
         for venue in self._venues.values():
-            for fact in venue.happened(self._now):
+            for fact in venue.happened(told_at):
                 self._later(self._spec.latency_ms, _MACHINE, partial(self._told, fact))
 
     def _told(self, fact: Event) -> None:
         if isinstance(fact, Filled):
             self.tally.filled(fact.fill)
-        self._step(fact.model_copy(update={"at": self._now}))
+        self._step(fact)
+
+    @property
+    def _told_at(self) -> Timestamp:
+        """Return when the machine hears of what happens now."""
+        return Timestamp(self._now + self._spec.latency_ms)
 
     def _sample(self) -> None:
         venue_of = self._spec.venue_of
         equity = sum((self._venues[venue].equity(account) for account, venue in venue_of.items()), start=Decimal(0))
-        held = sum((self._venues[name].held(account) for account, name in venue_of.items()), start=Decimal(0))
-        self.tally.sample(self._now, equity, held, next(iter(self._venues.values())).price)
+        self.tally.sample(self._now, equity, next(iter(self._venues.values())).price)
 
     # --- the machine ----------------------------------------------------------------------------------------------
 
@@ -177,6 +182,11 @@ class Backtest:
     def _do(self, command: Command) -> None:
         latency = self._spec.latency_ms
         match command:
+            case Observe(legs=legs):
+                self._later(2 * latency, _MACHINE, lambda: self._observe(legs))
+            case SetTimer(timer=timer, due_at=due_at):
+                self._timers[timer] = due_at
+                self._later(max(due_at - self._now, 0), _MACHINE, lambda: self._fire(timer, due_at))
             case SubmitOrder(account=account, order=order):
                 self.tally.ordered(order)
                 self._later(latency, _VENUE, lambda: self._place(command))
@@ -186,11 +196,6 @@ class Backtest:
                 self._later(latency, _VENUE, lambda: self._cancel_all(account))
             case SetLeverage():
                 self._later(latency, _VENUE, lambda: self._set_leverage(command))
-            case Observe(legs=legs):
-                self._later(2 * latency, _MACHINE, lambda: self._observe(legs))
-            case SetTimer(timer=timer, due_at=due_at):
-                self._timers[timer] = due_at
-                self._later(max(due_at - self._now, 0), _MACHINE, lambda: self._fire(timer, due_at))
             case CancelTimer(timer=timer):
                 self._timers.pop(timer, None)
             case DrawRandom(name=name, low=low, high=high):
@@ -222,7 +227,7 @@ class Backtest:
 
     def _place(self, command: SubmitOrder) -> None:
         venue = self._venue_of(command.account)
-        refusal = venue.place(command.account, command.order, self._now)
+        refusal = venue.place(command.account, command.order, self._now, told_at=self._told_at)
         if refusal is not None:
             self._later(self._spec.latency_ms, _MACHINE, lambda: self._told(refusal))
         self._wake(venue)
@@ -236,11 +241,11 @@ class Backtest:
 
     def _set_leverage(self, command: SetLeverage) -> None:
         venue, account = self._venue_of(command.account), command.account
-        answer: Event = LeverageSet(at=self._now, account=account, leverage=command.leverage)
+        answer: Event = LeverageSet(at=self._told_at, account=account, leverage=command.leverage)
         try:
             venue.act().set_leverage(account, venue.symbol, command.leverage, self._now)
         except RefusedError as error:
-            answer = LeverageRefused(at=self._now, account=account, reason=str(error))
+            answer = LeverageRefused(at=self._told_at, account=account, reason=str(error))
         self._later(self._spec.latency_ms, _MACHINE, lambda: self._told(answer))
 
     def _wake(self, venue: BacktestVenue) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from actors.explain.memory import Mark
 from actors.explain.orders import Orders
 from actors.explain.story import Cause, Cycle, CycleUnknownError, LegResult
-from actors.group_log import SETTINGS, STEP, DecidedBy, StepBody
+from actors.group_entries import SETTINGS, STEP, DecidedBy, StepBody
 from actors.journal.protocol import Record
 from actors.words import command_words, event_words
 from strategies.domain.codec import commands_to_json

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.group_log import DecidedBy
+from actors.group_entries import DecidedBy
 from strategies.domain.ids import AccountId, GroupId, OrderId
 from strategies.machine import GroupView
 from venues.venue import WriteIdentity

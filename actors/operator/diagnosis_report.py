@@ -10,8 +10,8 @@ from pydantic import Field
 
 from actors.account.entries import EntryKind, PreparedBody, TakenBody
 from actors.actor import NumberedFact
-from actors.group import GroupActorSpec
-from actors.group_log import STEP, StepBody
+from actors.group_entries import STEP, StepBody
+from actors.group_spec import GroupActorSpec
 from actors.journal.protocol import Record
 from strategies.domain.codec import commands_to_json
 from strategies.domain.commands import SubmitOrder

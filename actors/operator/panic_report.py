@@ -7,7 +7,7 @@ from decimal import Decimal
 from rich.table import Table
 
 from actors.clock import wall_now
-from actors.group import GroupActorSpec
+from actors.group_spec import GroupActorSpec
 from strategies.domain.ids import AccountId, GroupId, LegName, Timestamp
 from strategies.domain.money import ZERO
 from strategies.machine import GroupView, LegView

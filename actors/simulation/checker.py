@@ -9,7 +9,8 @@ from typing import Any
 from actors.account.book import Book
 from actors.account.entries import PreparedBody, TakenBody, read_body
 from actors.actor import NumberedFact
-from actors.group_log import STEP, GroupLog, Loaded, StepBody
+from actors.group_entries import STEP, StepBody
+from actors.group_log import GroupLog, Loaded
 from actors.journal.protocol import Entry, Record
 from actors.meter import Meter
 from actors.simulation.cast import LIQUIDATION_HEDGE

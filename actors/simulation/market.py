@@ -9,7 +9,7 @@ from strategies.domain.ids import InstrumentId, Timestamp, VenueSymbol
 from strategies.domain.money import ZERO
 from venues.simulator.exchange import Exchange
 from venues.simulator.faults import Fault, FaultBook
-from venues.simulator.in_process import Floor
+from venues.simulator.floor import Floor
 from venues.simulator.model import CrowdRules, MarketRules, SelfTrade, VenueRules
 from venues.venue import Now, PositionReport, VenueEvent
 

@@ -25,6 +25,7 @@ from strategies.domain.ids import AccountId, GroupId, LegName, Timestamp
 from strategies.domain.money import ZERO
 from strategies.machine import GroupSpec, Outcome
 from venues.simulator.exchange import Exchange
+from venues.simulator.in_process import InProcessVenue
 
 GROUP = GroupId("rehearsal")
 _LATENCY_S = 0.02
@@ -179,7 +180,7 @@ class _Stage:
         return bool(group.stopped) or (view is not None and view.outcome is not Outcome.RUNNING)
 
     async def _start_account(self, account: AccountId) -> None:
-        venue = self._market.floor_of(account).venue(account, self._now)
+        venue = InProcessVenue(self._market.floor_of(account), account, self._now)
         spec = AccountSpec(
             account=account,
             venue=VENUE_OF[account],

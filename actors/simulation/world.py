@@ -17,6 +17,7 @@ from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, Timestamp
 from strategies.machine import GroupSpec, GroupView, Outcome
+from venues.simulator.in_process import InProcessVenue
 
 EPOCH_MS = 1_800_000_000_000
 """The moment at which every simulation begins."""
@@ -168,7 +169,7 @@ class World:
     async def _start_account(self, process: Process, epoch: int) -> None:
         name = process.name
         floor = self.market.floor_of(name)
-        process.venue = floor.venue(name, lambda: self._clock(name))
+        process.venue = InProcessVenue(floor, name, lambda: self._clock(name))
         venue = process.venue
         spec = AccountSpec(
             account=AccountId(name),
@@ -291,6 +292,8 @@ class World:
         flattened = (told or self.scenario.last_word is OperatorState.FLATTEN) and view.phase in {"IDLE", "ENDED"}
         if view.outcome is Outcome.RUNNING and not flattened:
             return f"the group is {view.phase}: {view.reason}; next {view.next}"
+        if self.processes[GROUP].writers.busy:
+            return "the group is writing: what it shows is a step behind its journal"
         for name in VENUE_OF:
             why = self._unsettled(name)
             if why:

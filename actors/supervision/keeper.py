@@ -5,21 +5,17 @@ The order never changes: the old process is confirmed gone, the epoch is raised 
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Protocol
 
 import structlog
 
 from actors.actor import ActorUnreachableError, Liveness
 from actors.hosting.protocol import Assignment, HostLink, HostPhase, Place, Pulse
-from actors.journal.protocol import JournalError, JournalStore, JournalWriteError
+from actors.journal.protocol import JournalError, JournalWriteError
 from actors.restart import Escalate, Restart, RestartPolicy, decide
 from actors.supervision.desired import Wish
-from actors.supervision.disk import DiskWatch
+from actors.supervision.office import Life, Office
 from actors.supervision.takeover import is_panic
-from actors.supervision.turns import Rank
 from strategies.domain.ids import AccountId, Timestamp
 
 LOOK_EVERY_S = 1.0
@@ -43,56 +39,6 @@ _DISK_RETRY_MAX_S = 15.0
 _MS = 1000
 
 _log = structlog.get_logger(__name__)
-
-
-Chance = Callable[[], float]
-"""Draws an even number from [0, 1)."""
-
-
-class SpareSource(Protocol):
-    """Where a keeper gets its processes."""
-
-    async def take(self, rank: Rank) -> HostLink:
-        """Return an idle process, or raise `ActorUnreachableError`; of many who ask, the lowest rank comes first."""
-
-
-@dataclass(frozen=True)
-class Office:
-    """What every keeper needs and none owns."""
-
-    spares: SpareSource
-    store: JournalStore
-    holder: str
-    build: str
-    log_file: Callable[[Wish], str]
-    debug: bool
-    now: Callable[[], Timestamp]
-    chance: Chance
-    stop_timeout_s: float
-    disk: DiskWatch
-    rank: Callable[[Wish], Rank]
-    """How urgent it is that an actor lives; lower comes first."""
-
-
-@dataclass
-class Life:
-    """What is known of one actor; read by everybody, written by its keeper."""
-
-    liveness: Liveness = Liveness.STARTING
-    epoch: int = 0
-    pid: int = 0
-    place: Place | None = None
-    heard_at: Timestamp | None = None
-    deaths: list[Timestamp] = field(default_factory=list)
-    last_death: str = ""
-    starts: int = 0
-    gave_up: str = ""
-    """Why no successor will be started; empty = one will."""
-
-    @property
-    def restarts(self) -> int:
-        """Return how often a successor was started."""
-        return max(0, self.starts - 1)
 
 
 class Keeper(ABC):

@@ -16,7 +16,8 @@ from actors.journal.protocol import JournalError
 from actors.restart import RestartPolicy
 from actors.supervision.desired import AccountWish, GroupWish, Wish
 from actors.supervision.flatness import open_legs
-from actors.supervision.keeper import Keeper, Office
+from actors.supervision.keeper import Keeper
+from actors.supervision.office import Office
 from actors.supervision.takeover import has_ended
 from strategies.domain.account import AccountMode
 from strategies.domain.events import OperatorState

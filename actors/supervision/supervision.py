@@ -15,8 +15,9 @@ from actors.supervision.change import Change
 from actors.supervision.desired import AccountWish, Desired, Found, GroupWish, Plan, Wish, plan
 from actors.supervision.disk import DiskWatch
 from actors.supervision.flatness import urgency
-from actors.supervision.keeper import Chance, Keeper, Office
+from actors.supervision.keeper import Keeper
 from actors.supervision.keepers import AccountKeeper, GroupKeeper, Order, deliver_places
+from actors.supervision.office import Chance, Office
 from actors.supervision.past import DELIVERED, PARKING, RELEASED, RELOADED, recall
 from actors.supervision.settings import SupervisorConfig
 from actors.supervision.spares import Spares

@@ -8,7 +8,7 @@ from pydantic import Field
 from strategies.avellaneda_stoikov.formulas import next_variance, optimal_spread, reservation_price
 from strategies.avellaneda_stoikov.params import AvellanedaStoikovParams
 from strategies.desk.policy import Plan
-from strategies.desk.quoting import MAIN, Unchanged, ending_wake, holding, over
+from strategies.desk.quoting import MAIN, Unchanged, ending_wake, holding, order_size, over
 from strategies.desk.state import DeskState
 from strategies.desk.turn import Turn
 from strategies.domain.ids import LegName, Timestamp
@@ -40,7 +40,7 @@ class AvellanedaStoikov:
     """The policy. Implements `strategies.desk.policy.Policy`."""
 
     name = "avellaneda_stoikov"
-    code_version = "avellaneda_stoikov/1"
+    code_version = "avellaneda_stoikov/2"
     memory_model = MakerMemory
 
     def __init__(self, params: AvellanedaStoikovParams) -> None:
@@ -50,19 +50,15 @@ class AvellanedaStoikov:
 
     def begin(self, turn: Turn[MakerMemory]) -> MakerMemory | str:
         """See `Policy.begin`."""
-        instrument, price = turn.instrument(MAIN), turn.leg(MAIN).price
-        if instrument is None or price is None:
-            return "no price"
-        quantity = instrument.whole_lots(self._params.quantity)
-        if quantity < instrument.smallest_order(price):
-            return f"{quantity} is less than the venue takes, {instrument.smallest_order(price)}"
-        return MakerMemory(began_at=turn.now, quantity=quantity)
+        quantity = order_size(turn, self._params.quantity)
+        return quantity if isinstance(quantity, str) else MakerMemory(began_at=turn.now, quantity=quantity)
 
     def plan(self, turn: Turn[MakerMemory]) -> Plan:
         """See `Policy.plan`."""
         quote, instrument, params = turn.quote(MAIN), turn.instrument(MAIN), self._params
-        if quote is not None and quote.bid is not None and quote.ask is not None:
-            self._learn(turn, (quote.bid + quote.ask) / 2, quote.at)
+        mid = None if quote is None else quote.mid
+        if quote is not None and mid is not None:
+            self._learn(turn, mid, quote.at)
         self._note_recovery(turn)
         memory = turn.memory
         leave = over(turn, params, memory.began_at)
@@ -70,7 +66,7 @@ class AvellanedaStoikov:
             return Plan(leave=leave)
         wake_at = ending_wake(params, memory.began_at)
         look_s = params.requote_interval_s
-        if quote is None or quote.bid is None or quote.ask is None or instrument is None:
+        if quote is None or mid is None or instrument is None:
             return Plan(look_s=look_s, wake_at=wake_at, words="a look")
         if memory.variance is None or memory.changes < params.warm_up_looks:
             return Plan({MAIN: ()}, look_s=look_s, wake_at=wake_at, words="learns the volatility")

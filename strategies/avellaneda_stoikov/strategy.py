@@ -5,4 +5,6 @@ from strategies.avellaneda_stoikov.policy import AvellanedaStoikov
 from strategies.desk.quoting import MAIN
 from strategies.strategy import Strategy, on_desk
 
-STRATEGY: Strategy = on_desk("avellaneda_stoikov", AvellanedaStoikovParams, (MAIN,), AvellanedaStoikov)
+STRATEGY: Strategy = on_desk(
+    "avellaneda_stoikov", AvellanedaStoikovParams, (MAIN,), AvellanedaStoikov, heeds_acceptance=False
+)

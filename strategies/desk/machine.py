@@ -15,13 +15,13 @@ from strategies.desk.params import DeskParams
 from strategies.desk.policy import Policy
 from strategies.desk.state import DeskLeg, DeskState, M, Phase
 from strategies.desk.turn import Setting, Turn
-from strategies.desk.view import view
+from strategies.desk.view import inventory, view
 from strategies.domain.account import AccountMode
 from strategies.domain.commands import Severity
-from strategies.domain.events import Event
+from strategies.domain.events import Event, OrderAccepted, OrderSubmitted, TimerFired
 from strategies.domain.ids import LegName, TimerName, Timestamp
 from strategies.domain.money import ZERO
-from strategies.machine import GroupSpec, GroupView, Step
+from strategies.machine import GroupSpec, GroupView, Held, Step
 from strategies.unwind import milliseconds
 
 LOOK = TimerName("look")
@@ -34,8 +34,12 @@ _STARTING = (None, AccountMode.DISARMED, AccountMode.STOPPED)
 class Desk(Generic[M]):
     """One group's machine, moved by a policy."""
 
-    def __init__(self, spec: GroupSpec, params: DeskParams, policy: Policy[M]) -> None:
+    def __init__(
+        self, spec: GroupSpec, params: DeskParams, policy: Policy[M], *, heeds_acceptance: bool = True
+    ) -> None:
         """Take the group's names, its numbers, and what decides.
+
+        `heeds_acceptance`: whether the policy's plan depends on an order's having been accepted, beside its standing.
 
         Raises:
             ValueError: there is no leg, two legs share an account, or a leg has a name that the desk needs itself.
@@ -47,6 +51,7 @@ class Desk(Generic[M]):
             raise ValueError(f"a leg cannot be called {LOOK} or {ACT}")
         self._setting = Setting(spec.group, spec.instrument_id, dict(spec.legs), legs_of, params)
         self._policy = policy
+        self._heeds_acceptance = heeds_acceptance
         self._state_model: type[DeskState[M]] = DeskState[policy.memory_model]  # type: ignore[name-defined]
         self._way_out = way_out(spec, params)
         self._decisions: dict[Phase, Callable[[Turn[M]], None]] = {
@@ -71,6 +76,10 @@ class Desk(Generic[M]):
         """Fold one event and say what to do."""
         turn: Turn[M] = Turn(self._setting, state, event.at)
         fold(turn, event)
+        if state.phase is Phase.WORKING and not turn.answered and self._is_routine(turn, state, event):
+            turn.look_now_if_due()
+            set_timers(turn, turn.state.timers | self._look_timer(turn))
+            return Step(turn.state, tuple(turn.commands))
         pass_on(turn, self._way_out, event)
         self._interrupt(turn)
         for _ in range(_PHASES_PER_STEP_MAX):
@@ -82,9 +91,29 @@ class Desk(Generic[M]):
         set_timers(turn, self._timers(turn))
         return Step(turn.state, tuple(turn.commands))
 
+    def _is_routine(self, turn: Turn[M], before: DeskState[M], event: Event) -> bool:
+        """Say whether an event changes nothing that decisions of a running cycle are made from.
+
+        A look that is due is only asked for: its answer is decided upon, and what else comes due has its own timer.
+        """
+        match event:
+            case TimerFired(timer=timer):
+                return timer == LOOK
+            case OrderSubmitted() | OrderAccepted():
+                name = turn.setting.legs_of.get(event.account)
+                if name is None or (self._heeds_acceptance and isinstance(event, OrderAccepted)):
+                    return False
+                return any(order.order_id == event.order_id for order in before.legs[name].working)
+            case _:
+                return False
+
     def view(self, state: DeskState[M]) -> GroupView:
         """Describe the state for people and metrics."""
         return view(self._setting, self._policy, state)
+
+    def held(self, state: DeskState[M]) -> Held:
+        """Return what each account holds, and what of it is uncovered."""
+        return Held({leg.account: leg.held for leg in state.legs.values()}, state.net - inventory(self._policy, state))
 
     def state_to_json(self, state: DeskState[M]) -> str:
         """Write the state for a snapshot."""
@@ -206,14 +235,17 @@ class Desk(Generic[M]):
             # One that came due with this very event has not fired yet: it does next.
             soonest = Timestamp(turn.now + 1)
             wanted |= {timer: max(due, soonest) for timer, due in state.way_out.timers.items()}
-        if state.looking_since is not None:
-            wanted[LOOK] = Timestamp(state.looking_since + milliseconds(turn.params.look_timeout_s))
-        elif state.look_due_at is not None:
-            wanted[LOOK] = state.look_due_at
+        wanted |= self._look_timer(turn)
         act = [moment for moment in self._moments(turn) if moment > turn.now]
         if act:
             wanted[ACT] = min(act)
         return wanted
+
+    def _look_timer(self, turn: Turn[M]) -> dict[TimerName, Timestamp]:
+        since, due_at = turn.state.looking_since, turn.state.look_due_at
+        if since is not None:
+            return {LOOK: Timestamp(since + milliseconds(turn.params.look_timeout_s))}
+        return {} if due_at is None else {LOOK: due_at}
 
     def _moments(self, turn: Turn[M]) -> list[Timestamp]:
         state = turn.state

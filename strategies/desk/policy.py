@@ -51,7 +51,11 @@ class Policy(Protocol[M]):
         """Return the memory of a new cycle, or why none can begin now. Every leg has just been seen, flat and armed."""
 
     def plan(self, turn: Turn[M]) -> Plan:
-        """Say what should stand now; called after every event of a running cycle. May change the memory."""
+        """Say what should stand now. May change the memory.
+
+        Called after every event of a running cycle that could change it: not when a look is only asked for, nor when
+        an order is on its way, nor, as `on_desk` is told, when it has been accepted.
+        """
 
     def inventory(self, state: DeskState[M]) -> Decimal:
         """Return what is meant to be held uncovered, base units, signed; 0 for a hedge."""

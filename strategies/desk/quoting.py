@@ -33,6 +33,15 @@ class QuotingParams(DeskParams):
     )
 
 
+def order_size(turn: Turn[Any], wanted: Decimal) -> Decimal | str:
+    """Return the quantity of each order in whole lots, base units, or why the venue would not take one now."""
+    instrument, price = turn.instrument(MAIN), turn.leg(MAIN).price
+    if instrument is None or price is None:
+        return "no price"
+    quantity, smallest = instrument.whole_lots(wanted), instrument.smallest_order(price)
+    return quantity if quantity >= smallest else f"{quantity} is less than the venue takes, {smallest}"
+
+
 def profit(turn: Turn[Any]) -> Decimal:
     """Return what the cycle has made so far, realised and unrealised, after fees, USD."""
     leg = turn.leg(MAIN)

@@ -1,6 +1,7 @@
 """The state for people: where each leg stands, what it waits for, in words."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from strategies.desk.policy import Policy
@@ -20,12 +21,11 @@ def view(setting: Setting, policy: Policy[Any], state: DeskState[Any]) -> GroupV
     """Describe the whole group."""
     lots = [leg.look.instrument.lot for leg in state.legs.values() if leg.look and leg.look.instrument]
     lot = max(lots) if lots else None
-    inventory = ZERO
     targets = dict.fromkeys(state.legs, ZERO)
-    if state.memory is not None and state.phase is Phase.WORKING:
-        inventory = policy.inventory(state)
+    if _works(state):
         targets |= dict(policy.targets(state))
-    uncovered = state.net - inventory
+    meant = inventory(policy, state)
+    uncovered = state.net - meant
     return GroupView(
         phase=state.phase,
         phase_since=state.phase_since,
@@ -38,9 +38,18 @@ def view(setting: Setting, policy: Policy[Any], state: DeskState[Any]) -> GroupV
         mark=next((leg.price for leg in state.legs.values() if leg.price is not None), None),
         lot=lot,
         hedged=abs(uncovered) <= (lot or ZERO),
-        inventory=inventory,
+        inventory=meant,
         legs={name: _leg_view(leg, targets[name]) for name, leg in state.legs.items()},
     )
+
+
+def inventory(policy: Policy[Any], state: DeskState[Any]) -> Decimal:
+    """Return what is meant to be held uncovered, base units, signed: nothing outside of a running cycle."""
+    return policy.inventory(state) if _works(state) else ZERO
+
+
+def _works(state: DeskState[Any]) -> bool:
+    return state.memory is not None and state.phase is Phase.WORKING
 
 
 def _leg_view(leg: DeskLeg, target: Any) -> LegView:

@@ -68,3 +68,14 @@ class LegObservation(Value):
     in_flight: int = Field(ge=0, description="orders whose outcome is open")
     unknown: int = Field(ge=0, description="of those, orders whose outcome is in doubt")
     problems: tuple[str, ...] = Field(default=(), description="why something is missing, in words")
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether nothing was learnt: the account could not be asked, and its mode is not known either."""
+        return self.instrument is None and self.quote is None and self.balance is None and self.position is None
+
+    @property
+    def price(self) -> Decimal | None:
+        """Return one price for all purposes, USD: the mark, else whatever is offered; None = no price was seen."""
+        quote = self.quote
+        return None if quote is None else quote.mark or quote.bid or quote.ask

@@ -1,6 +1,6 @@
 """Names of things. Each is its own type, so that an account never passes for a group."""
 
-from typing import NewType
+from typing import NamedTuple, NewType
 
 GroupId = NewType("GroupId", str)
 """A hedge group, as named in `groups.toml`."""
@@ -29,3 +29,35 @@ TimerName = NewType("TimerName", str)
 def derive_order_id(group: GroupId, cycle: int, leg: LegName, purpose: str, attempt: int) -> OrderId:
     """Make the id of an order from what it is for: the same decision always has the same id."""
     return OrderId(f"{group}:{cycle}:{leg}:{purpose}:{attempt}")
+
+
+class OrderName(NamedTuple):
+    """What the id of an order says."""
+
+    group: str
+    cycle: int
+    leg: str
+    purpose: str
+    attempt: int
+
+
+def read_order_id(order_id: OrderId) -> OrderName | None:
+    """Return what an id says that `derive_order_id` has made; None = it has not made this one."""
+    parts = _parts(order_id)
+    if parts is None:
+        return None
+    group, cycle, leg, purpose, attempt = parts
+    if not (cycle.isdecimal() and attempt.isdecimal()):
+        return None
+    return OrderName(group, int(cycle), leg, purpose, int(attempt))
+
+
+def purpose_of(order_id: OrderId) -> str | None:
+    """Return what an order is for, by the shape of its id alone; None = it has not the shape."""
+    parts = _parts(order_id)
+    return None if parts is None else parts[OrderName._fields.index("purpose")]
+
+
+def _parts(order_id: OrderId) -> list[str] | None:
+    parts = order_id.rsplit(":", len(OrderName._fields) - 1)  # a group's name may have colons
+    return parts if len(parts) == len(OrderName._fields) else None

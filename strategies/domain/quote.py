@@ -20,6 +20,11 @@ class Quote(Value):
         default=Timestamp(0), description="when the mark price was last heard, our clock; 0 = never"
     )
 
+    @property
+    def mid(self) -> Decimal | None:
+        """Return the middle of the book, USD; None = a side has no orders."""
+        return None if self.bid is None or self.ask is None else (self.bid + self.ask) / 2
+
     def touch(self, side: Side) -> Decimal | None:
         """Return the best price a taker on `side` meets, or None when nobody offers."""
         return self.ask if side is Side.BUY else self.bid

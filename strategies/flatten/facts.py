@@ -1,33 +1,109 @@
 """Folding events into the state: what is to be closed, what is on its way. Nothing here orders anything."""
 
 from decimal import Decimal
-from typing import assert_never
 
 from strategies.domain.account import AccountMode, LegObservation
 from strategies.domain.commands import Severity
-from strategies.domain.events import (
-    AccountEvent,
-    AccountModeChanged,
-    Filled,
-    LeverageRefused,
-    LeverageSet,
-    Observed,
-    OperatorState,
-    OperatorStateSet,
-    OrderAccepted,
-    OrderClosed,
-    OrderDenied,
-    OrderOutcomeUnknown,
-    OrderRejected,
-    OrderSubmitted,
-    PositionAdjusted,
-)
-from strategies.domain.ids import LegName, OrderId, Timestamp
+from strategies.domain.events import AccountEvent, Filled, OperatorState, OperatorStateSet, PositionAdjusted
+from strategies.domain.ids import AccountId, LegName, OrderId, Timestamp
 from strategies.domain.money import ZERO
-from strategies.domain.position import FillCause
+from strategies.domain.position import Fill, FillCause
+from strategies.execution import find, replace, untold, without
+from strategies.facts import Facts, look_changes
 from strategies.flatten.state import FlattenLeg, Phase
 from strategies.flatten.turn import Turn
 from strategies.unwind import milliseconds
+
+
+class FlattenFacts(Facts[Turn]):
+    """What a flatten makes of events. Out of a run only a late fill of ours matters: it begins another one."""
+
+    def leg_of(self, turn: Turn, account: AccountId) -> LegName | None:
+        """See `Facts.leg_of`."""
+        return next((name for name, leg in turn.state.legs.items() if leg.account == account), None)
+
+    def started(self, turn: Turn) -> None:
+        """See `Facts.started`: that begins a run."""
+        begin(turn, "just started")
+
+    def restarted(self, turn: Turn) -> None:
+        """See `Facts.restarted`: timers and looks are gone, and a cancel may have been cut off."""
+        turn.move(timers={})
+        if turn.state.phase is not Phase.CLOSING:
+            return
+        for name in turn.state.legs:
+            turn.changed(name, quantity=None, moved=False, asking=False, surprise_at=None, look_due_at=turn.now)
+            turn.cancel_all(name)
+
+    def operated(self, turn: Turn, event: OperatorStateSet) -> None:
+        """See `Facts.operated`: FLATTEN begins a run unless one is under way; there is nothing else to be told."""
+        turn.move(operator_state=event.state)
+        if event.state is OperatorState.FLATTEN and turn.state.phase is not Phase.CLOSING:
+            begin(turn, f"FLATTEN by {event.by}" + (f": {event.reason}" if event.reason else ""))
+
+    def looked_at(self, turn: Turn, name: LegName, look: LegObservation) -> None:
+        """See `Facts.looked_at`."""
+        leg = turn.leg(name)
+        leg = turn.put(name, **look_changes(leg, look, turn.now), look_in=leg.asked_in)
+        if leg.price is None and look.position is not None and look.position.entry_price > ZERO:
+            turn.put(name, price=look.position.entry_price)
+        look_ended(turn, name)
+        _learn(turn, name, look)
+
+    def leg_fact(self, turn: Turn, name: LegName, event: AccountEvent) -> None:
+        """See `Facts.leg_fact`."""
+        if turn.state.phase is Phase.CLOSING:
+            super().leg_fact(turn, name, event)
+        else:
+            _late_fact(turn, event)
+
+    def filled(self, turn: Turn, name: LegName, fill: Fill) -> None:
+        """See `Facts.filled`."""
+        leg = turn.leg(name)
+        order = find(leg.live, fill.order_id)
+        if order is None:
+            # Not of an order that stands open here: a look tells what it has come to, and gets a moment to do so.
+            hold = turn.later(turn.params.confirm_timeout_s)
+            turn.changed(name, moved=True, price=fill.price, not_before=max(leg.not_before, hold))
+            return
+        filled = order.model_copy(update={"filled": order.filled + fill.quantity, "unknown": False})
+        live = replace(leg.live, order, filled)
+        quantity = None if leg.quantity is None else leg.quantity + fill.signed_quantity
+        turn.changed(name, live=live, quantity=quantity, price=fill.price, surprise_at=None, looks=0)
+
+    def adjusted(self, turn: Turn, name: LegName, event: PositionAdjusted) -> None:
+        """See `Facts.adjusted`."""
+        turn.changed(name, quantity=event.after, moved=True, surprise_at=None)
+
+    def mode_changed(self, turn: Turn, name: LegName, mode: AccountMode) -> None:
+        """See `Facts.mode_changed`: look at once when an account has come up, it can tell now what it could not."""
+        if mode in (AccountMode.ARMED, AccountMode.FROZEN):
+            turn.put(name, looks=0, look_due_at=None if turn.leg(name).asking else turn.now)
+
+    def accepted(self, turn: Turn, name: LegName, order_id: OrderId) -> None:
+        """See `Facts.accepted`."""
+        _mark(turn, name, order_id, unknown=False)
+
+    def doubted(self, turn: Turn, name: LegName, order_id: OrderId) -> None:
+        """See `Facts.doubted`."""
+        _mark(turn, name, order_id, unknown=True)
+
+    def ended(self, turn: Turn, name: LegName, order_id: OrderId, filled: Decimal, reason: str) -> None:
+        """See `Facts.ended`: what the order executed beyond the fills seen so far is counted now, once."""
+        leg = turn.leg(name)
+        order = find(leg.live, order_id)
+        if order is None:
+            return
+        live = without(leg.live, order)
+        executed = max(filled, order.filled)
+        quantity = None if leg.quantity is None else leg.quantity + untold(order, executed)
+        if executed > ZERO:
+            not_before = leg.not_before if leg.moved else turn.now
+            turn.changed(name, live=live, quantity=quantity, failures=0, failure="", not_before=not_before, looks=0)
+        else:
+            failures = leg.failures + 1
+            rest = max(leg.not_before, turn.later(turn.params.rest_s(failures)))
+            turn.changed(name, live=live, failures=failures, failure=reason, not_before=rest)
 
 
 def begin(turn: Turn, reason: str) -> None:
@@ -44,44 +120,6 @@ def begin(turn: Turn, reason: str) -> None:
         turn.state.legs[name] = fresh
         turn.changed(name, alert_at=turn.params.exit_alert_attempts, look_due_at=turn.now)
         turn.cancel_all(name)
-
-
-def restarted(turn: Turn) -> None:
-    """Forget what was asked before: timers and looks are gone, and a cancel may have been cut off."""
-    turn.move(timers={})
-    if turn.state.phase is not Phase.CLOSING:
-        return
-    for name in turn.state.legs:
-        turn.changed(name, quantity=None, moved=False, asking=False, surprise_at=None, look_due_at=turn.now)
-        turn.cancel_all(name)
-
-
-def operated(turn: Turn, event: OperatorStateSet) -> None:
-    """Fold the operator's word. FLATTEN begins a run unless one is under way; there is nothing else to be told."""
-    turn.move(operator_state=event.state)
-    if event.state is OperatorState.FLATTEN and turn.state.phase is not Phase.CLOSING:
-        begin(turn, f"FLATTEN by {event.by}" + (f": {event.reason}" if event.reason else ""))
-
-
-def observed(turn: Turn, event: Observed) -> None:
-    """Fold the answer to a look."""
-    for name, look in event.legs.items():
-        if name in turn.state.legs:
-            _looked_at(turn, name, look)
-
-
-def _looked_at(turn: Turn, name: LegName, look: LegObservation) -> None:
-    leg = turn.leg(name)
-    if look.instrument is None and leg.look is not None:
-        look = look.model_copy(update={"instrument": leg.look.instrument})
-    price = None if look.quote is None else look.quote.mark or look.quote.bid or look.quote.ask
-    if price is None and leg.price is None and look.position is not None and look.position.entry_price > ZERO:
-        price = look.position.entry_price
-    turn.put(name, look=look, look_in=leg.asked_in, price=leg.price if price is None else price)
-    if look.position is not None:
-        turn.put(name, reported=look.position, reported_at=turn.now)
-    look_ended(turn, name)
-    _learn(turn, name, look)
 
 
 def look_ended(turn: Turn, name: LegName) -> None:
@@ -114,38 +152,6 @@ def _learn(turn: Turn, name: LegName, look: LegObservation) -> None:
         turn.notify(Severity.WARNING, "position_surprise", f"{name} is flat by two statements, not {expected}")
 
 
-def leg_fact(turn: Turn, name: LegName, event: AccountEvent) -> None:
-    """Fold one fact of an account. Out of a run only a late fill of ours matters: it begins another one."""
-    if turn.state.phase is not Phase.CLOSING:
-        _late_fact(turn, event)
-        return
-    match event:
-        case Filled():
-            _filled(turn, name, event)
-        case PositionAdjusted():
-            turn.changed(name, quantity=event.after, moved=True, surprise_at=None)
-        case OrderDenied() | OrderRejected():
-            _order_ended(turn, name, event.order_id, ZERO, f"{event.code}: {event.detail}")
-        case OrderClosed():
-            _order_ended(turn, name, event.order_id, event.filled, event.reason or event.status.lower())
-        case OrderOutcomeUnknown():
-            _mark(turn, name, event.order_id, unknown=True)
-        case OrderAccepted():
-            _mark(turn, name, event.order_id, unknown=False)
-        case AccountModeChanged():
-            _mode_changed(turn, name, event.mode)
-        case OrderSubmitted() | LeverageSet() | LeverageRefused():
-            pass
-        case _:
-            assert_never(event)
-
-
-def _mode_changed(turn: Turn, name: LegName, mode: AccountMode) -> None:
-    """Look at once when an account has come up: what it could not tell before, it can now."""
-    if mode in (AccountMode.ARMED, AccountMode.FROZEN):
-        turn.put(name, looks=0, look_due_at=None if turn.leg(name).asking else turn.now)
-
-
 def _late_fact(turn: Turn, event: AccountEvent) -> None:
     if not isinstance(event, Filled) or event.fill.cause is not FillCause.ORDER or event.fill.order_id is None:
         return
@@ -153,42 +159,12 @@ def _late_fact(turn: Turn, event: AccountEvent) -> None:
         begin(turn, f"a fill of {event.fill.order_id} came late")
 
 
-def _filled(turn: Turn, name: LegName, event: Filled) -> None:
-    fill, leg = event.fill, turn.leg(name)
-    order = next((order for order in leg.live if order.order_id == fill.order_id), None)
-    if order is None:
-        # Not of an order that stands open here: a look tells what it has come to, and gets a moment to do so.
-        hold = turn.later(turn.params.confirm_timeout_s)
-        turn.changed(name, moved=True, price=fill.price, not_before=max(leg.not_before, hold))
-        return
-    filled = order.model_copy(update={"filled": order.filled + fill.quantity, "unknown": False})
-    live = tuple(filled if each is order else each for each in leg.live)
-    quantity = None if leg.quantity is None else leg.quantity + fill.signed_quantity
-    turn.changed(name, live=live, quantity=quantity, price=fill.price, surprise_at=None, looks=0)
-
-
-def _order_ended(turn: Turn, name: LegName, order_id: OrderId, filled: Decimal, reason: str) -> None:
-    """Take an order off the leg. What it executed beyond the fills seen so far is counted now, once."""
-    leg = turn.leg(name)
-    order = next((order for order in leg.live if order.order_id == order_id), None)
-    if order is None:
-        return
-    live = tuple(each for each in leg.live if each is not order)
-    executed = max(filled, order.filled)
-    missing = (executed - order.filled).copy_sign(order.signed)
-    quantity = None if leg.quantity is None else leg.quantity + missing
-    if executed > ZERO:
-        not_before = leg.not_before if leg.moved else turn.now
-        turn.changed(name, live=live, quantity=quantity, failures=0, failure="", not_before=not_before, looks=0)
-    else:
-        failures = leg.failures + 1
-        rest = max(leg.not_before, turn.later(turn.params.rest_s(failures)))
-        turn.changed(name, live=live, failures=failures, failure=reason, not_before=rest)
-
-
 def _mark(turn: Turn, name: LegName, order_id: OrderId, *, unknown: bool) -> None:
-    live = tuple(
-        each.model_copy(update={"unknown": unknown}) if each.order_id == order_id else each
-        for each in turn.leg(name).live
-    )
-    turn.put(name, live=live)
+    leg = turn.leg(name)
+    order = find(leg.live, order_id)
+    if order is not None:
+        turn.put(name, live=replace(leg.live, order, order.model_copy(update={"unknown": unknown})))
+
+
+fold = FlattenFacts().fold
+"""Take note of one event."""

@@ -5,21 +5,13 @@ leg. What is to be closed is the venue's latest statement less our own fills sin
 open anything, so a statement that turns out to be old costs a refusal and no money.
 """
 
-from strategies.domain.events import (
-    Event,
-    Observed,
-    OperatorStateSet,
-    RandomDrawn,
-    Restarted,
-    Started,
-    TimerFired,
-)
+from strategies.domain.events import Event
 from strategies.flatten.closing import drive, finish, set_timers
-from strategies.flatten.facts import begin, leg_fact, observed, operated, restarted
+from strategies.flatten.facts import fold
 from strategies.flatten.state import FlattenLeg, FlattenParams, FlattenState, Phase
 from strategies.flatten.turn import Turn
 from strategies.flatten.view import view
-from strategies.machine import GroupSpec, GroupView, Step
+from strategies.machine import GroupSpec, GroupView, Held, Step
 
 CODE_VERSION = "flatten/1"
 """Raised whenever the same events would decide otherwise."""
@@ -34,8 +26,7 @@ class Flatten:
         Raises:
             ValueError: there is no leg, or two legs share an account.
         """
-        self._legs_of = {account: name for name, account in spec.legs.items()}
-        if not spec.legs or len(self._legs_of) != len(spec.legs):
+        if not spec.legs or len(set(spec.legs.values())) != len(spec.legs):
             raise ValueError(f"a flatten needs at least one leg, each with its own account, got {spec.legs}")
         self._spec = spec
         self._params = params
@@ -52,7 +43,7 @@ class Flatten:
     def step(self, state: FlattenState, event: Event) -> Step[FlattenState]:
         """Fold one event and say what to do."""
         turn = Turn(self._spec, self._params, state, event.at)
-        self._fold(turn, event)
+        fold(turn, event)
         if turn.state.phase is Phase.CLOSING:
             for name in turn.state.legs:
                 drive(turn, name)
@@ -65,6 +56,10 @@ class Flatten:
         """Describe the state for people and metrics."""
         return view(state)
 
+    def held(self, state: FlattenState) -> Held:
+        """Return what each account holds, as far as it has been seen."""
+        return view(state).held
+
     def state_to_json(self, state: FlattenState) -> str:
         """Write the state for a snapshot."""
         return state.model_dump_json()
@@ -76,21 +71,3 @@ class Flatten:
             ValueError: the text is not a state of this version.
         """
         return FlattenState.model_validate_json(text)
-
-    def _fold(self, turn: Turn, event: Event) -> None:
-        match event:
-            case Started():
-                begin(turn, "just started")
-            case Restarted():
-                restarted(turn)
-            case OperatorStateSet():
-                operated(turn, event)
-            case TimerFired():
-                turn.move(timers={name: due for name, due in turn.state.timers.items() if name != event.timer})
-            case Observed():
-                observed(turn, event)
-            case RandomDrawn():
-                pass
-            case _:
-                if event.account in self._legs_of:
-                    leg_fact(turn, self._legs_of[event.account], event)

@@ -48,7 +48,7 @@ class GeometricGrid:
     """The policy. Implements `strategies.desk.policy.Policy`."""
 
     name = "geometric_grid"
-    code_version = "geometric_grid/1"
+    code_version = "geometric_grid/2"
     memory_model = GridMemory
 
     def __init__(self, params: GeometricGridParams) -> None:
@@ -59,9 +59,9 @@ class GeometricGrid:
     def begin(self, turn: Turn[GridMemory]) -> GridMemory | str:
         """See `Policy.begin`: lay the levels, and anchor the grid at the one nearest to the price."""
         params, instrument, quote = self._params, turn.instrument(MAIN), turn.fresh_quote(MAIN)
-        if instrument is None or quote is None or quote.bid is None or quote.ask is None:
+        mid = None if quote is None else quote.mid
+        if instrument is None or mid is None:
             return "an empty book"
-        mid = (quote.bid + quote.ask) / 2
         lower, upper = params.lower, params.upper
         if lower is None or upper is None:
             lower, upper = mid * (1 - (params.range_fraction or ZERO)), mid * (1 + (params.range_fraction or ZERO))
@@ -100,9 +100,12 @@ class GeometricGrid:
 
     def _outgrown(self, turn: Turn[GridMemory]) -> Leave | None:
         beyond, quote = self._params.recentre_beyond, turn.quote(MAIN)
-        if beyond is None or quote is None or quote.bid is None or quote.ask is None or not turn.may_open:
+        if beyond is None or quote is None or not turn.may_open:
             return None
-        mid, levels = (quote.bid + quote.ask) / 2, turn.memory.levels
+        mid = quote.mid
+        if mid is None:
+            return None
+        levels = turn.memory.levels
         if levels[0] * (1 - beyond) <= mid <= levels[-1] * (1 + beyond):
             return None
         return Leave(f"recentre: the price {mid} left the range {levels[0]} to {levels[-1]}")

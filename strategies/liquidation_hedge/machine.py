@@ -15,7 +15,7 @@ from strategies.liquidation_hedge.params import LiquidationHedgeParams
 from strategies.liquidation_hedge.state import BALANCER, FIRST, SECOND, HedgeState, LegState, Phase
 from strategies.liquidation_hedge.turn import Setting, Turn
 from strategies.liquidation_hedge.view import LegViews, view
-from strategies.machine import GroupSpec, GroupView, Step
+from strategies.machine import GroupSpec, GroupView, Held, Step
 from strategies.risk import Limits
 
 CODE_VERSION = "liquidation_hedge/3"
@@ -89,6 +89,10 @@ class LiquidationHedge:
     def view(self, state: HedgeState) -> GroupView:
         """Describe the state for people and metrics."""
         return view(self._setting, state, self._leg_views)
+
+    def held(self, state: HedgeState) -> Held:
+        """Return what each account holds, and what of it is uncovered."""
+        return Held({leg.account: leg.quantity for leg in state.legs.values()}, state.net)
 
     def state_to_json(self, state: HedgeState) -> str:
         """Write the state for a snapshot."""

@@ -51,7 +51,7 @@ class MinOrder:
     """The policy. Implements `strategies.desk.policy.Policy`."""
 
     name = "min_order"
-    code_version = "min_order/1"
+    code_version = "min_order/2"
     memory_model = MinOrderMemory
 
     def __init__(self, params: MinOrderParams) -> None:

@@ -9,10 +9,10 @@ from strategies.domain.events import Event, OperatorState, OperatorStateSet, Ord
 from strategies.domain.ids import AccountId, TimerName, Timestamp
 from strategies.domain.model import Value
 from strategies.domain.money import ZERO
-from strategies.machine import GroupView, LimitView, Machine, Step
+from strategies.machine import GroupView, Held, LimitView, Machine, Step
 from strategies.risk.first_gate import FirstExposure, first_check
 from strategies.risk.gate import Exposure, judge
-from strategies.risk.limits import FIRST_GATE, GATE, LimitName, Limits, LimitsInForce, Word, bounds_of
+from strategies.risk.limits import BUDGETS, FIRST_GATE, GATE, LimitName, Limits, LimitsInForce, Word, bounds_of
 from strategies.risk.memory import GuardedState, Latch, anew, approved, remember
 from strategies.risk.reach import (
     budgets_reached,
@@ -84,6 +84,7 @@ class Guarded(Generic[S]):
         self._first = isinstance(limits, LimitsInForce) and limits.gate == FIRST_GATE
         self._bounds = bounds_of(limits)
         self._levels = has_levels(self._bounds)
+        self._budgets = tuple(bound for bound in self._bounds if bound.name in BUDGETS)
         self._naked = any(bound.name in (LimitName.NAKED, LimitName.NAKED_USD) for bound in self._bounds)
 
     @property
@@ -98,14 +99,16 @@ class Guarded(Generic[S]):
     def step(self, state: GuardedState, event: Event) -> Step[GuardedState]:
         """Fold one event, every denial that follows from it, and every limit that it reaches or releases."""
         turn: _Turn[S] = _Turn(remember(state, event), cast("S", state.inner), event.at)
-        self._end_of_day(turn)
-        for latch in budgets_reached(turn.gate, self._bounds):
-            self._reach(turn, latch)
+        if turn.gate.reached:
+            self._end_of_day(turn)
+        if self._budgets:
+            for latch in budgets_reached(turn.gate, self._budgets):
+                self._reach(turn, latch)
         told = self._told(turn, event)
         if told is not None:
             self._play(turn, told)
         if self._levels:
-            for latch in levels_reached(turn.gate, self._bounds, self._held(turn.inner)):
+            for latch in levels_reached(turn.gate, self._bounds, self._machine.held(turn.inner).by_account):
                 self._reach(turn, latch)
         self._speak(turn)
         while turn.words:
@@ -122,6 +125,10 @@ class Guarded(Generic[S]):
             return view
         reached = "; ".join(f"limit {latch.of} reached: {latch.text}" for latch in state.reached)
         return view.model_copy(update={"reason": f"{view.reason}; {reached}" if view.reason else reached})
+
+    def held(self, state: GuardedState) -> Held:
+        """Return what the guarded machine holds."""
+        return self._machine.held(cast("S", state.inner))
 
     def limits(self, state: GuardedState) -> tuple[LimitView, ...]:
         """Describe the limits: how much, how much of it is used, and which stand reached."""
@@ -170,28 +177,28 @@ class Guarded(Generic[S]):
                 break
 
     def _judge(self, turn: _Turn[S], command: SubmitOrder) -> Approved | Denied:
-        gate, view = turn.gate, self._machine.view(turn.inner)
-        held = {leg.account: leg.believed for leg in view.legs.values()}
+        gate, held = turn.gate, self._machine.held(turn.inner)
         if self._first:
             netted: dict[AccountId, Decimal] = {}
             for order in gate.open_orders.values():
                 netted[order.account] = netted.get(order.account, ZERO) + order.signed
             recent = sent_last_minute(gate, None, turn.at)
-            return first_check(command, FirstExposure(held, netted, gate.mark, gate.equity, recent), self._limits)
+            exposure = FirstExposure(held.by_account, netted, gate.mark, gate.equity, recent)
+            return first_check(command, exposure, self._limits)
         buys: dict[AccountId, Decimal] = {}
         sells: dict[AccountId, Decimal] = {}
         for order in gate.open_orders.values():
             side = buys if order.signed > ZERO else sells
             side[order.account] = side.get(order.account, ZERO) + order.leaves
         exposure = Exposure(
-            held=held,
+            held=held.by_account,
             mark=gate.mark,
             equity=gate.equity,
             buys=buys,
             sells=sells,
             orders_last_minute=sent_last_minute(gate, None),
-            account_orders_last_minute={account: sent_last_minute(gate, account) for account in held},
-            net=view.net,
+            account_orders_last_minute={account: sent_last_minute(gate, account) for account in held.by_account},
+            net=held.net,
             reached=gate.reached,
         )
         return judge(command, exposure, self._bounds)
@@ -207,9 +214,6 @@ class Guarded(Generic[S]):
             self._reach(turn, latch_of(turn.gate, bound, verdict.detail))
             self._speak(turn)
 
-    def _held(self, inner: S) -> dict[AccountId, Decimal]:
-        return {leg.account: leg.believed for leg in self._machine.view(inner).legs.values()}
-
     # --- limits ---------------------------------------------------------------------------------------------------
 
     def _reach(self, turn: _Turn[S], latch: Latch) -> None:
@@ -218,7 +222,7 @@ class Guarded(Generic[S]):
         ends = "until the UTC day is over, or RUN is said" if latch.until is not None else "until RUN is said"
         turn.notify(_SEVERITIES[latch.word], "limit", f"limit {latch.of} reached: {latch.text}; {latch.word}, {ends}")
         if latch.word is Word.DENY:
-            turn.commands.extend(take_back(turn.gate, latch.account, self._held(turn.inner)))
+            turn.commands.extend(take_back(turn.gate, latch.account, self._machine.held(turn.inner).by_account))
 
     def _end_of_day(self, turn: _Turn[S]) -> None:
         over = [latch for latch in turn.gate.reached if latch.until is not None and latch.until <= turn.gate.now]

@@ -208,10 +208,9 @@ def _risen(state: GuardedState) -> GuardedState:
 def _observed(state: GuardedState, event: Observed) -> GuardedState:
     mark, equity, legs = dict(state.mark), dict(state.equity), dict(state.legs)
     for look in event.legs.values():
-        if look.quote is not None:
-            price = look.quote.mark or look.quote.bid or look.quote.ask
-            if price is not None:
-                mark[look.account] = price
+        price = look.price
+        if price is not None:
+            mark[look.account] = price
         if look.balance is not None:
             equity[look.account] = look.balance.equity
         legs[look.account] = _funded(legs.get(look.account, _EMPTY), look)

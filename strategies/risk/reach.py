@@ -107,6 +107,8 @@ def uncovered_usd(view: GroupView) -> Decimal | None:
 
 def wake_at(state: GuardedState, bounds: Iterable[Bound]) -> Timestamp | None:
     """Return when the gate has something to decide though nothing happens: the day's end, or a naked budget's."""
+    if state.naked_usd is None and not state.reached:
+        return None
     due = [latch.until for latch in state.reached if latch.until is not None]
     if state.naked_usd is not None:
         for bound in bounds:
@@ -122,10 +124,10 @@ def _past(ms: Decimal) -> int:
     return max(int(ms), 0) + 1
 
 
-def severest(told: OperatorState | None, reached: Iterable[Latch]) -> OperatorState | None:
+def severest(told: OperatorState | None, reached: Sequence[Latch]) -> OperatorState | None:
     """Return what the machine is to be told: the gravest of what was said and what limits say; None = nothing yet."""
-    if told is None:
-        return None
+    if told is None or not reached:
+        return told
     return max((told, *(latch.word.state for latch in reached)), key=lambda state: SEVERITY[state])
 
 

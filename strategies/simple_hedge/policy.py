@@ -43,7 +43,7 @@ class SimpleHedge:
     """The policy. Implements `strategies.desk.policy.Policy`."""
 
     name = "simple_hedge"
-    code_version = "simple_hedge/1"
+    code_version = "simple_hedge/2"
     memory_model = HedgeMemory
 
     def __init__(self, params: SimpleHedgeParams) -> None:
@@ -144,11 +144,19 @@ class SimpleHedge:
             yield order
 
     def _hedgeable(self, turn: Turn[HedgeMemory]) -> bool:
-        """Say whether a fill of the lead could be hedged now: no entry stands where it could not."""
+        """Say whether a fill of the lead could be hedged now: no entry stands where it could not.
+
+        A hedge that has failed forbids it until it succeeds. When there is nothing left for it to cover, because the
+        lead has given back what it had, only the next fill can show whether the follow leg takes orders again: the
+        rest after the failure is enough then.
+        """
         follow = turn.leg(FOLLOW)
         quote = turn.quote(FOLLOW)
         touch = None if quote is None else quote.touch(self._params.lead_side.opposite)
-        return follow.mode is AccountMode.ARMED and touch is not None and follow.failures == 0
+        if follow.mode is not AccountMode.ARMED or touch is None:
+            return False
+        covered = turn.memory.unhedged_since is None
+        return follow.failures == 0 or (covered and not follow.working and turn.now >= follow.not_before)
 
     def _follow(self, turn: Turn[HedgeMemory]) -> Iterator[Wanted]:
         if not turn.may_grow:

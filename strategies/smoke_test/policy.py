@@ -108,7 +108,7 @@ class SmokeTest:
     """The policy. Implements `strategies.desk.policy.Policy`."""
 
     name = "smoke_test"
-    code_version = "smoke_test/1"
+    code_version = "smoke_test/2"
     memory_model = SmokeMemory
 
     def __init__(self, params: SmokeTestParams) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from strategies.desk.policy import Leave, Plan
-from strategies.desk.quoting import MAIN, Unchanged, ending_wake, holding, over
+from strategies.desk.quoting import MAIN, Unchanged, ending_wake, holding, order_size, over
 from strategies.desk.state import DeskState
 from strategies.desk.turn import Executed, Turn
 from strategies.domain.ids import LegName, Timestamp
@@ -52,12 +52,17 @@ class LadderMemory(Value):
     next_at: Timestamp = Field(default=Timestamp(0), description="no new rung before this")
     trend: Trend = Trend()
 
+    @property
+    def open_rungs(self) -> list[Rung]:
+        """Return the rungs of which something is still held."""
+        return [rung for rung in self.rungs if rung.open > ZERO]
+
 
 class TrendLadder:
     """The policy. Implements `strategies.desk.policy.Policy`."""
 
     name = "trend_ladder"
-    code_version = "trend_ladder/1"
+    code_version = "trend_ladder/2"
     memory_model = LadderMemory
 
     def __init__(self, params: TrendLadderParams) -> None:
@@ -67,13 +72,8 @@ class TrendLadder:
 
     def begin(self, turn: Turn[LadderMemory]) -> LadderMemory | str:
         """See `Policy.begin`."""
-        instrument, price = turn.instrument(MAIN), turn.leg(MAIN).price
-        if instrument is None or price is None:
-            return "no price"
-        quantity = instrument.whole_lots(self._params.quantity)
-        if quantity < instrument.smallest_order(price):
-            return f"{quantity} is less than the venue takes, {instrument.smallest_order(price)}"
-        return LadderMemory(began_at=turn.now, quantity=quantity)
+        quantity = order_size(turn, self._params.quantity)
+        return quantity if isinstance(quantity, str) else LadderMemory(began_at=turn.now, quantity=quantity)
 
     def plan(self, turn: Turn[LadderMemory]) -> Plan:
         """See `Policy.plan`."""
@@ -94,8 +94,7 @@ class TrendLadder:
         wanted = (*self._entry(turn, quote, instrument), *exits)
         busy = memory.entering is not None
         look_s = self._params.entry.requote_interval_s if busy else None
-        open_rungs = [rung for rung in memory.rungs if rung.open > ZERO]
-        words = f"{len(open_rungs)} of {self._params.max_orders} rungs" + (", entering" if busy else "")
+        words = f"{len(memory.open_rungs)} of {self._params.max_orders} rungs" + (", entering" if busy else "")
         return Plan({MAIN: wanted}, look_s=look_s, wake_at=self._wake_at(turn), words=words)
 
     # --- what has happened ----------------------------------------------------------------------------------------
@@ -122,9 +121,9 @@ class TrendLadder:
     def _learn(self, turn: Turn[LadderMemory], quote: Quote | None) -> None:
         if self._params.direction is not LadderDirection.TREND or not turn.answered or quote is None:
             return
-        if quote.bid is not None and quote.ask is not None:
+        if quote.mid is not None:
             trend, bar_ms = turn.memory.trend, milliseconds(self._params.bar_s)
-            turn.remember(trend=trend.see((quote.bid + quote.ask) / 2, quote.at, bar_ms, self._params.period))
+            turn.remember(trend=trend.see(quote.mid, quote.at, bar_ms, self._params.period))
 
     def _stopped(self, turn: Turn[LadderMemory]) -> Leave | None:
         distance, leg = self._params.stop_distance, turn.leg(MAIN)
@@ -148,7 +147,7 @@ class TrendLadder:
         """Begin the next rung when there is room, it is time, and nothing is held the other way."""
         memory, side = turn.memory, self._side(turn)
         held = turn.leg(MAIN).quantity
-        rungs = [rung for rung in memory.rungs if rung.open > ZERO]
+        rungs = memory.open_rungs
         free = memory.entering is None and len(rungs) < self._params.max_orders and turn.now >= memory.next_at
         if side is None or not free or not turn.may_open or held * side.sign < ZERO:
             return
@@ -235,7 +234,7 @@ class TrendLadder:
         memory, leg = state.memory, state.legs[MAIN]
         if memory is None:
             return
-        rungs = [rung for rung in memory.rungs if rung.open > ZERO]
+        rungs = memory.open_rungs
         if len(rungs) > self._params.max_orders:
             yield Violation("ladder_is_bounded", f"{len(rungs)} rungs of {self._params.max_orders}")
         for rung in memory.rungs:

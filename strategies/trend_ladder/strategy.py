@@ -5,4 +5,4 @@ from strategies.strategy import Strategy, on_desk
 from strategies.trend_ladder.params import TrendLadderParams
 from strategies.trend_ladder.policy import TrendLadder
 
-STRATEGY: Strategy = on_desk("trend_ladder", TrendLadderParams, (MAIN,), TrendLadder)
+STRATEGY: Strategy = on_desk("trend_ladder", TrendLadderParams, (MAIN,), TrendLadder, heeds_acceptance=False)

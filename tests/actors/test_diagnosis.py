@@ -11,7 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from actors.account import AccountActor, AccountSpec, AccountTuning
-from actors.group import GroupActorSpec
+from actors.group_spec import GroupActorSpec
 from actors.operator import diagnosis
 from actors.operator.diagnosis import Diagnosis, Wanted, diagnose
 from actors.operator.diagnosis_text import stories

@@ -84,9 +84,7 @@ class GroupBench:
 
     async def kill(self, group: GroupActor) -> None:
         """End a life the way a killed process ends."""
-        for handle in group._timers.values():
-            handle.cancel()
-        group._timers.clear()
+        group._timers.drop_all()
         await group._tasks.close()
         await group._log.close()
         group._lock.release()
@@ -255,7 +253,9 @@ async def test_a_leg_without_an_answer_is_delivered_as_missing(bench):
     await until(lambda: group._state.looked == 1, "the look")
     journal_text = (await group.status()).recent
     assert journal_text
-    look = await group._observe_leg(next(iter(toy_spec().legs)))
+    leg = next(iter(toy_spec().legs))
+    look = (await group._ways.look((leg,), toy_spec(), lambda _: Decimal("0.5")))[leg]
     assert look.position is None
     assert look.balance is None
+    assert look.believed == Decimal("0.5")
     assert look.problems == ("the account actor is not connected",)

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from actors.group import GroupActor
-from actors.group_log import SETTINGS, DecidedBy
+from actors.group_entries import SETTINGS, DecidedBy
 from strategies.domain.events import OperatorState
 from strategies.registry import build_machine
 from tests.actors.test_simple_hedge_in_process import Pair
@@ -99,10 +99,10 @@ async def test_a_journal_of_the_first_gate_goes_on_under_the_next_one(triad, mon
         return build_machine(strategy, group, params, {**limits, "gate": 1})
 
     with monkeypatch.context() as old:
-        old.setattr("actors.group.GATE", 1)
+        old.setattr("actors.group_spec.GATE", 1)
         old.setattr(GroupActor.__init__, "__kwdefaults__", GroupActor.__init__.__kwdefaults__ | {"build": first})
         await triad.start()
-        await triad.until(lambda: any("ORDER_RATE" in str(note) for note in triad.group._notes), "a denial")
+        await triad.until(lambda: any("ORDER_RATE" in str(note) for note in triad.group._report.notes), "a denial")
         await triad.until(lambda: triad.phase in ("IDLE", "ENDED"), "the exit")
         await triad.kill_group()
     assert any("reach the limit" in text for text in await _said(triad))

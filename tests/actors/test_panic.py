@@ -9,7 +9,7 @@ from actors.account import AccountActor
 from actors.account.book import Book
 from actors.actor import Envelope, Message
 from actors.group import GroupActor
-from actors.group_log import STEP, StepBody
+from actors.group_entries import STEP, StepBody
 from actors.journal.protocol import Entry, JournalWriteError, StaleEpochError
 from actors.journal.store import open_store
 from actors.operator.panic import FLAT, OPEN, Panic, PanicRunsError, Targets

@@ -20,7 +20,7 @@ from strategies.domain.events import (
 from strategies.domain.ids import InstrumentId, LegName, OrderId, TimerName, Timestamp
 from strategies.domain.model import Value
 from strategies.domain.order import Lane, OrderRequest, OrderType, Side, TimeInForce
-from strategies.machine import GroupSpec, GroupView, LegView, Outcome, Step
+from strategies.machine import GroupSpec, GroupView, Held, LegView, Outcome, Step
 
 LEG = LegName("only")
 WAIT = TimerName("wait")
@@ -109,6 +109,9 @@ class Toy:
             hedged=False,
             legs={LEG: leg},
         )
+
+    def held(self, state: ToyState) -> Held:
+        return self.view(state).held
 
     def state_to_json(self, state: ToyState) -> str:
         return state.model_dump_json()

@@ -11,7 +11,7 @@ from actors.account import AccountActor, AccountSpec, AccountTuning
 from actors.actor import ActorUnreachableError
 from actors.clock import wall_now
 from actors.group import GroupActor, GroupActorSpec
-from actors.group_log import STEP, StepBody
+from actors.group_entries import STEP, StepBody
 from actors.journal.protocol import JournalError
 from actors.journal.store import open_store
 from strategies.domain.commands import Notify
@@ -20,7 +20,8 @@ from strategies.domain.ids import AccountId, InstrumentId, LegName, VenueSymbol
 from strategies.machine import GroupSpec, Outcome
 from venues.simulator.exchange import Exchange
 from venues.simulator.faults import Fault, FaultBook, FaultKind
-from venues.simulator.in_process import Floor
+from venues.simulator.floor import Floor
+from venues.simulator.in_process import InProcessVenue
 from venues.simulator.model import CrowdRules, MarketRules, SelfTrade, VenueRules
 from venues.venue import Venue
 
@@ -162,7 +163,7 @@ class Triad:
 
     def build(self, account: str) -> Venue:
         """Return a client of one account."""
-        return self.floors[VENUE_OF[account]].venue(account)
+        return InProcessVenue(self.floors[VENUE_OF[account]], account)
 
     def exchange(self, account: str) -> Exchange:
         """Return the exchange that judges an account."""
@@ -233,9 +234,7 @@ class Triad:
     async def kill_group(self) -> None:
         """End the group's life the way a killed process ends."""
         group = self.group
-        for handle in group._timers.values():
-            handle.cancel()
-        group._timers.clear()
+        group._timers.drop_all()
         await group._tasks.close()
         await group._log.close()
         group._lock.release()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from actors.account.protection import Protection
 from actors.account.spec import AccountSpec
-from actors.group import GroupActorSpec
+from actors.group_spec import GroupActorSpec
 from conf.wishes import desired
 from strategies.domain.events import OperatorState
 from strategies.domain.ids import GroupId

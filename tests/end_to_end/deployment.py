@@ -106,8 +106,11 @@ class Deployment:
                 self.process.kill()
                 await self.process.wait()
 
-    async def until(self, condition: Callable[[], Any], what: str, bound_s: float = 60.0) -> Any:
-        """Wait for a condition (a value that is true); fail with the output when it does not come."""
+    async def until(self, condition: Callable[[], Any], what: str | Callable[[], str], bound_s: float = 60.0) -> Any:
+        """Wait for a condition (a value that is true); fail with the output when it does not come.
+
+        `what` names it; a function is asked only then, and may say what was the case instead.
+        """
         deadline = asyncio.get_running_loop().time() + bound_s
         while True:
             found = condition()
@@ -117,7 +120,8 @@ class Deployment:
                 return found
             ended = self.process is not None and self.process.returncode is not None
             if ended or asyncio.get_running_loop().time() > deadline:
-                pytest.fail(f"waited in vain for: {what} (ended: {ended})\n{self.output[-6000:]}")
+                named = what if isinstance(what, str) else what()
+                pytest.fail(f"waited in vain for: {named} (ended: {ended})\n{self.output[-6000:]}")
             await asyncio.sleep(0.05)
 
     async def status(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from actors.group_log import SETTINGS, DecidedBy
+from actors.group_entries import SETTINGS, DecidedBy
 from actors.journal.protocol import Entry
 from actors.journal.store import open_store
 from tests.end_to_end.deployment import BACKPACK, LIGHTER, Deployment

@@ -36,6 +36,7 @@ AREAS = (
                 )
             ),
             "strategies/execution.py",
+            "strategies/facts.py",
             "strategies/reconcile.py",
         ),
     ),

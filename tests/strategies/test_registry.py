@@ -61,3 +61,10 @@ def test_a_snapshot_of_another_version_is_a_value_error():
     machine = build_machine("liquidation_hedge", spec(), {}, {})
     with pytest.raises(ValueError, match="inner"):
         machine.state_from_json('{"legs": {}}')
+
+
+def test_a_target_on_a_leg_that_is_not_there_is_refused_before_anything_starts():
+    """The diagnostic's targets name the group's legs: a typo is a mistake of the file, not five failed starts."""
+    assert build_machine("min_order", spec("one"), {"targets": [{"leg": "one"}]}, {}).start()
+    with pytest.raises(ValueError, match="targets name two, and the group has only one"):
+        build_machine("min_order", spec("one"), {"targets": [{"leg": "one"}, {"leg": "two"}]}, {})

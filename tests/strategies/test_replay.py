@@ -7,7 +7,7 @@ from strategies.domain.commands import Command, DrawRandom, Notify, SetTimer, Se
 from strategies.domain.events import Event, OperatorState, RandomDrawn, Started, TimerFired
 from strategies.domain.ids import GroupId, TimerName, Timestamp
 from strategies.domain.model import Value
-from strategies.machine import GroupView, Outcome, Step
+from strategies.machine import GroupView, Held, Outcome, Step
 from strategies.replay import JournaledStep, replay
 
 
@@ -53,6 +53,10 @@ class Counter:
             hedged=True,
             legs={},
         )
+
+    def held(self, state: Count) -> Held:
+        """Hold nothing."""
+        return self.view(state).held
 
     def state_to_json(self, state: Count) -> str:
         """Write the count."""

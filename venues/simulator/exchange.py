@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
-from random import Random
 
 from strategies.domain.ids import Timestamp, VenueSymbol
 from strategies.domain.money import ZERO
@@ -16,6 +15,7 @@ from strategies.domain.order import Side
 from strategies.domain.position import FillCause
 from venues.simulator import ledger
 from venues.simulator.admission import Admission
+from venues.simulator.funding import Funding
 from venues.simulator.liquidation import Liquidator
 from venues.simulator.matching import Matching
 from venues.simulator.model import (
@@ -39,9 +39,6 @@ from venues.simulator.state import CROWD, AccountState, Delayed, ExchangeState, 
 
 __all__ = ["CROWD", "Exchange"]
 
-_FUNDING_GRAIN = Decimal("0.00000125")
-_FUNDING_STEPS = (-2, 14)
-"""Rates are drawn, seeded, as whole grains in this range: mostly longs pay, about 0.00125 % an interval."""
 _FORCED = frozenset({FillCause.LIQUIDATION, FillCause.ADL, FillCause.SETTLEMENT})
 
 
@@ -76,6 +73,7 @@ class Exchange(ExchangeView):
             rules, self.markets, self.state, self._books, self._margins, self._settlement, self._events.append
         )
         self._admission = Admission(rules, self.markets, self.state, self._matching)
+        self._funding = Funding(self.markets, self.state, self._settlement, self._events.extend, seed=seed)
         self._liquidator = Liquidator(self.markets, self.state, self._margins, self._matching, self._settlement)
 
     def drain_events(self) -> list[ExchangeEvent]:
@@ -292,9 +290,7 @@ class Exchange(ExchangeView):
 
     def set_funding_rate(self, symbol: VenueSymbol, rate: Decimal) -> None:
         """Fix the rate of the funding to come, as a fraction of notional; long pays when it is positive."""
-        slot = self.state.markets[symbol]
-        slot.funding_rate = rate
-        slot.funding_fixed = True
+        self._funding.fix_rate(self.state.markets[symbol], rate)
 
     def liquidate(
         self, account: str, symbol: VenueSymbol, *, cause: FillCause, fraction: Decimal = Decimal(1), at: Timestamp
@@ -322,7 +318,7 @@ class Exchange(ExchangeView):
             any(waiting.due_at <= at for waiting in self.state.delayed)
             or any(a.cancel_all_due_at is not None and a.cancel_all_due_at <= at for a in self.state.accounts.values())
             or any(self._stale(slot, at) for slot in self.state.markets.values())
-            or any(slot.funding_due_at is None or slot.funding_due_at <= market for slot in self.state.markets.values())
+            or self._funding.due(market)
             or bool(self._expired(at))
             or self._liquidator.due(at)
         )
@@ -352,7 +348,7 @@ class Exchange(ExchangeView):
                 for index in list(account.active):
                     self._end_resting(self.state.orders[index], OrderState.CANCELED, EndReason.USER, now)
         for slot in self.state.markets.values():
-            self._pay_funding(slot, now)
+            self._funding.pay(slot, now)
             if self._stale(slot, now):
                 self._matching.requote(slot, now)
         self._liquidator.resume(now)
@@ -422,22 +418,3 @@ class Exchange(ExchangeView):
 
     def _stale(self, slot: MarketSlot, now: Timestamp) -> bool:
         return slot.taken and slot.mark > ZERO and now >= slot.quoted_at + self._books.replenish_ms
-
-    def _pay_funding(self, slot: MarketSlot, now: Timestamp) -> None:
-        interval = self.markets[slot.symbol].funding_interval_ms
-        market_at = self.state.market_at
-        if slot.funding_due_at is None:
-            slot.funding_due_at = Timestamp(market_at - market_at % interval + interval)
-            self._draw_funding(slot)
-        while slot.funding_due_at <= market_at:
-            paid = ledger.pay_funding(self.state, slot.symbol, slot.mark, slot.funding_rate, now)
-            self._events.extend(paid)
-            self._settlement.touched.update(dict.fromkeys(row.account for row in paid))
-            slot.funding_due_at = Timestamp(slot.funding_due_at + interval)
-            self._draw_funding(slot)
-
-    def _draw_funding(self, slot: MarketSlot) -> None:
-        if not slot.funding_fixed:
-            key = f"{self._seed}:{slot.symbol}:funding:{slot.funding_due_at}"
-            draw = Random(key)  # noqa: S311 - a market, not a secret
-            slot.funding_rate = draw.randrange(*_FUNDING_STEPS) * _FUNDING_GRAIN

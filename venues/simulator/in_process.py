@@ -1,36 +1,22 @@
 """The matching core as a venue without a wire: for tests and deterministic simulation of the shell above it.
 
-A `Floor` is one exchange; `Floor.venue(account)` is one account's `Venue`. Answers and stream events go through the
-event loop with a latency, so that virtual time orders them; faults come from the same `FaultBook` as on the wire.
+A `Floor` is one exchange; an `InProcessVenue` is one account's connection to it, with the troubles of a wire.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
 from strategies.domain.account import Balance, ReportedPosition
-from strategies.domain.ids import ClientOrderId, InstrumentId, Timestamp, TradeId, VenueOrderId, VenueSymbol
+from strategies.domain.ids import ClientOrderId, InstrumentId, Timestamp, VenueSymbol
 from strategies.domain.instrument import Instrument
-from strategies.domain.order import Lane, OrderRequest, OrderStatus, Side
-from strategies.domain.position import FillCause
+from strategies.domain.order import Lane, OrderRequest
 from strategies.domain.quote import Quote
 from venues.errors import OutcomeUnknown, RateLimited, Rejected, Unreachable
-from venues.simulator.exchange import Exchange
-from venues.simulator.faults import STREAM_KINDS, Fault, FaultBook, FaultKind, place_under_faults
-from venues.simulator.model import (
-    EndReason,
-    MarketRules,
-    NewOrder,
-    OrderChanged,
-    OrderRow,
-    OrderState,
-    PositionChanged,
-    PositionRow,
-    RefusedError,
-    TradeRow,
-)
+from venues.simulator import reports
+from venues.simulator.faults import Fault, FaultKind
+from venues.simulator.floor import Floor
 from venues.venue import (
     Ack,
     Capabilities,
@@ -39,7 +25,6 @@ from venues.venue import (
     LeverageScope,
     Now,
     OrderReport,
-    PositionReport,
     PreparedWrite,
     StreamGap,
     StreamUp,
@@ -58,8 +43,6 @@ _DEPTH = 8
 """Writes in flight at once."""
 _PROTECTING = frozenset({"lighter"})
 """Venues with a dead-man switch and stop orders, as on the wire."""
-_SWITCH_MIN_MS = 5 * 60_000
-"""The nearest moment that a dead-man switch may be set to, as on the wire."""
 _ANSWER_TIMEOUT_S = 1.0
 """How long an answer to a write is waited for."""
 _RECONNECT_S = 0.2
@@ -69,155 +52,17 @@ _MS = 1_000
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A write that reached the exchange, whatever became of it there."""
-
-    loop_time: float
-    account: str
-    write: WriteIdentity
-
-
-class Floor:
-    """One exchange and the accounts that trade on it from inside this process."""
-
-    def __init__(
-        self, exchange: Exchange, symbols: dict[InstrumentId, VenueSymbol], now: Now, *, latency_s: float = 0.0
-    ) -> None:
-        """Open the floor. `latency_s` passes before a write executes, and again before its answer arrives."""
-        self.exchange = exchange
-        self.symbols = symbols
-        self._instruments = {symbol: instrument_id for instrument_id, symbol in symbols.items()}
-        self.now = now
-        self.latency_s = latency_s
-        self.pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-        """Lets the latency pass; a simulation has a cheaper way."""
-        self.faults = FaultBook()
-        self.arrivals: list[Arrival] = []
-        self._delays: dict[str, list[float]] = {}
-        self._venues: dict[str, list[InProcessVenue]] = {}
-        self._wake: asyncio.TimerHandle | None = None
-        self._wake_at: Timestamp | None = None
-        self._advanced_to = Timestamp(0)
-
-    def venue(self, account: str, now: Now | None = None) -> "InProcessVenue":
-        """Return a fresh connection of one account; older ones stay as they are, like a dead process's socket.
-
-        `now` is the account's own clock, when it is not the floor's.
-        """
-        venue = InProcessVenue(self, account, now or self.now)
-        connections = self._venues.setdefault(account, [])
-        connections[:] = [each for each in connections if not each.closed]
-        connections.append(venue)
-        return venue
-
-    def delay_order(self, account: str, seconds: float) -> None:
-        """Let the account's next order be so much longer on its way: it arrives when nobody waits for it any more."""
-        self._delays.setdefault(account, []).append(seconds)
-
-    def next_delay(self, account: str) -> float:
-        """Return how much longer the account's next order is on its way, and forget it."""
-        waiting = self._delays.get(account)
-        return waiting.pop(0) if waiting else 0.0
-
-    def pump(self) -> None:
-        """Hand what has happened in the exchange to the accounts it happened to."""
-        for event in self.exchange.drain_events():
-            match event:
-                case OrderChanged(order=row, trade=trade):
-                    self._tell(row.account, "orders", _order_report(row, self._instrument_of(row.symbol)))
-                    if trade is not None:
-                        self._tell(row.account, "fills", self.fill_report(trade, row.account, row))
-                case PositionChanged(account=account, position=position):
-                    statement = self.reported(position)
-                    self._tell(
-                        account,
-                        "positions",
-                        PositionReport(instrument_id=self._instrument_of(position.symbol), position=statement),
-                    )
-                case _:
-                    pass
-        self._wake_when_due()
-
-    def advance(self) -> None:
-        """Let the exchange catch up with the clock and tell everybody."""
-        now = self.now()
-        if now != self._advanced_to:  # several questions arrive at one moment; the first one has seen to it
-            self._advanced_to = now
-            self.exchange.advance(now)
-        self.pump()
-
-    def _wake_when_due(self) -> None:
-        """Come back by ourselves for what the exchange does unasked: delayed orders and cancels, liquidations."""
-        due_at = self.exchange.next_due()
-        if due_at == self._wake_at:
-            return
-        if self._wake is not None:
-            self._wake.cancel()
-        self._wake_at = due_at
-        if due_at is not None:
-            # At least a millisecond: what was due at this one has been done.
-            wait_s = max(1, due_at - self.now()) / _MS
-            self._wake = asyncio.get_running_loop().call_later(wait_s, self._on_due)
-
-    def _on_due(self) -> None:
-        self._wake, self._wake_at = None, None
-        self.advance()
-
-    def fill_report(self, trade: TradeRow, account: str, row: OrderRow | None) -> FillReport:
-        """Return a trade as the account sees it."""
-        taker = trade.taker_account == account and (row is None or row.order_index == trade.taker_order_index)
-        side = trade.taker_side if taker else trade.taker_side.opposite
-        index = trade.taker_order_index if taker else trade.maker_order_index
-        client_id = trade.taker_client_order_id if taker else trade.maker_client_order_id
-        return FillReport(
-            trade_id=TradeId(f"{trade.trade_id}"),
-            instrument_id=self._instrument_of(trade.symbol),
-            client_order_id=None if client_id is None else ClientOrderId(client_id),
-            venue_order_id=VenueOrderId(str(index)),
-            side=side,
-            quantity=trade.quantity,
-            price=trade.price,
-            fee=trade.taker_fee if taker else trade.maker_fee,
-            is_maker=not taker,
-            cause=trade.cause if taker or trade.cause is FillCause.ADL else FillCause.ORDER,
-            at=trade.at,
-        )
-
-    def reported(self, row: PositionRow) -> ReportedPosition:
-        """Return a position as a statement."""
-        return ReportedPosition(
-            quantity=row.quantity,
-            entry_price=row.entry_price,
-            liquidation_price=row.liquidation_price,
-            unrealized=row.unrealized,
-            funding=-row.funding_paid,
-            at=self.now(),
-        )
-
-    def rules(self, instrument_id: InstrumentId) -> MarketRules:
-        """Return the rules of a market."""
-        return self.exchange.markets[self.symbols[instrument_id]]
-
-    def _instrument_of(self, symbol: VenueSymbol) -> InstrumentId:
-        return self._instruments[symbol]
-
-    def _tell(self, account: str, channel: str, event: VenueEvent) -> None:
-        if self.faults.frozen(self.exchange.rules.venue, account, channel):
-            return
-        fault = self.faults.take(self.exchange.rules.venue, account, f"stream:{channel}", kinds=STREAM_KINDS)
-        for venue in self._venues.get(account, []):
-            venue.hear(event, fault)
-
-
 class InProcessVenue(Venue):
     """One account's connection to a floor."""
 
-    def __init__(self, floor: Floor, account: str, now: Now) -> None:
-        """Connect nothing yet."""
+    def __init__(self, floor: Floor, account: str, now: Now | None = None) -> None:
+        """Be heard of by the floor; nothing streams before `open`.
+
+        `now` is the account's own clock, when it is not the floor's.
+        """
         self._floor = floor
         self._account = account
-        self._now = now
+        self._now = now or floor.now
         self._events: asyncio.Queue[VenueEvent] = asyncio.Queue()
         self._held: list[VenueEvent] = []
         self._on_the_way: dict[asyncio.TimerHandle, None] = {}
@@ -235,6 +80,7 @@ class InProcessVenue(Venue):
             leverage_scope=LeverageScope.ACCOUNT if rules.leverage_per_account else LeverageScope.INSTRUMENT,
         )
         self.closed = False
+        floor.connect(account, self)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -264,19 +110,8 @@ class InProcessVenue(Venue):
         known = self._instruments.get(instrument_id)
         if known is not None:
             return known
-        rules = self._floor.rules(instrument_id)
-        known = self._instruments[instrument_id] = Instrument(
-            instrument_id=instrument_id,
-            symbol=rules.symbol,
-            tick=rules.tick,
-            lot=rules.lot,
-            min_quantity=rules.min_quantity,
-            min_notional=rules.min_notional,
-            max_leverage=1 / rules.initial_margin_min,
-            maintenance_margin=rules.maintenance_margin,
-            taker_fee=rules.taker_fee,
-            maker_fee=rules.maker_fee,
-        )
+        known = reports.instrument_of(self._floor.rules(instrument_id), instrument_id)
+        self._instruments[instrument_id] = known
         return known
 
     async def events(self) -> AsyncIterator[VenueEvent]:
@@ -383,7 +218,7 @@ class InProcessVenue(Venue):
         """See `Venue`."""
         exchange = self._floor.exchange
         row = await self._read("order_lookup", lambda: exchange.order_by_client_id(self._account, client_order_id))
-        return None if row is None else _order_report(row, instrument_id)
+        return None if row is None else reports.order_report(row, instrument_id)
 
     async def open_orders(self, instrument_id: InstrumentId) -> list[OrderReport]:
         """See `Venue`."""
@@ -391,7 +226,7 @@ class InProcessVenue(Venue):
         rows = await self._read(
             "orders", lambda: self._floor.exchange.orders(self._account, active=True, symbol=symbol)
         )
-        return [_order_report(row, instrument_id) for row in rows]
+        return [reports.order_report(row, instrument_id) for row in rows]
 
     async def fills(self, instrument_id: InstrumentId, since: Timestamp) -> list[FillReport]:
         """See `Venue`."""
@@ -399,29 +234,25 @@ class InProcessVenue(Venue):
         trades = await self._read(
             "fills", lambda: self._floor.exchange.trades(self._account, symbol=symbol, since=since)
         )
-        return [self._floor.fill_report(trade, self._account, None) for trade in trades]
+        return [reports.fill_report(trade, self._account, None, instrument_id) for trade in trades]
 
     async def balance(self, instrument_id: InstrumentId) -> Balance:
         """See `Venue`."""
         return await self._read("balance", lambda: self._balance(instrument_id))
 
     def _balance(self, instrument_id: InstrumentId) -> Balance:
-        margin = self._floor.exchange.margin(self._account)
-        return Balance(
-            equity=margin.equity,
-            available=margin.available,
-            leverage=self._floor.exchange.leverage(self._account, self._symbol(instrument_id)),
-            maintenance_margin=margin.maintenance_requirement,
-            liquidating=margin.liquidating,
-            at=self._floor.now(),
-        )
+        exchange = self._floor.exchange
+        leverage = exchange.leverage(self._account, self._symbol(instrument_id))
+        return reports.balance_statement(exchange.margin(self._account), leverage, self._floor.now())
 
     async def position(self, instrument_id: InstrumentId) -> ReportedPosition:
         """See `Venue`."""
         symbol = self._symbol(instrument_id)
-        return await self._read(
-            "position", lambda: self._floor.reported(self._floor.exchange.position(self._account, symbol))
-        )
+        return await self._read("position", lambda: self._position(symbol))
+
+    def _position(self, symbol: VenueSymbol) -> ReportedPosition:
+        row = self._floor.exchange.position(self._account, symbol)
+        return reports.position_statement(row, self._floor.now())
 
     async def quote(self, instrument_id: InstrumentId) -> Quote:
         """See `Venue`."""
@@ -495,54 +326,11 @@ class InProcessVenue(Venue):
             return
         if fault is not None and kind is FaultKind.DELAY_ANSWER:
             delay_s += fault.delay_ms / _MS
-        result: Ack | Rejected | OutcomeUnknown = self._happen(write)
+        result: Ack | Rejected | OutcomeUnknown = self._floor.execute(self._account, write)
         self._floor.advance()
         if kind in {FaultKind.LOSE_ANSWER, FaultKind.STATUS_AFTER}:
             result = OutcomeUnknown(f"injected: {kind}, executed")
         asyncio.get_running_loop().call_later(delay_s, _deliver, answer, result)
-
-    def _happen(self, write: PreparedWrite) -> Ack | Rejected:
-        floor, identity = self._floor, write.identity
-        now = floor.now()
-        floor.arrivals.append(Arrival(asyncio.get_running_loop().time(), self._account, identity))
-        if now > identity.expires_at:
-            return Rejected("expired", "the write came after its time window")
-        try:
-            match identity.kind:
-                case WriteKind.ORDER:
-                    request = OrderRequest.model_validate_json(write.payload)
-                    row = place_under_faults(floor.exchange, floor.faults, self._new_order(request, identity), now)
-                    return Ack(order=_order_report(row, identity.instrument_id))
-                case WriteKind.CANCEL:
-                    floor.exchange.cancel(self._account, client_order_id=identity.client_order_id, at=now)
-                case WriteKind.CANCEL_ALL:
-                    floor.exchange.cancel_all(self._account, self._symbol(identity.instrument_id), now)
-                case WriteKind.SWITCH:
-                    due_at = Timestamp(int(write.payload))
-                    if 0 < due_at < now + _SWITCH_MIN_MS:
-                        return Rejected("too-soon", f"{due_at} is less than five minutes ahead")
-                    floor.exchange.schedule_cancel_all(self._account, due_at or None)
-                case WriteKind.LEVERAGE:
-                    symbol = self._symbol(identity.instrument_id)
-                    floor.exchange.set_leverage(self._account, symbol, Decimal(write.payload), now)
-        except RefusedError as error:
-            return Rejected(error.refusal, error.detail)
-        return Ack()
-
-    def _new_order(self, request: OrderRequest, identity: WriteIdentity) -> NewOrder:
-        return NewOrder(
-            account=self._account,
-            symbol=self._symbol(request.instrument_id),
-            side=request.side,
-            order_type=request.order_type,
-            time_in_force=request.time_in_force,
-            quantity=request.quantity,
-            price=request.price,
-            client_order_id=identity.client_order_id,
-            post_only=request.post_only,
-            reduce_only=request.reduce_only,
-            trigger_price=request.trigger_price,
-        )
 
 
 def _retry_after_s(fault: Fault) -> float:
@@ -564,31 +352,6 @@ def _deliver(answer: "asyncio.Future[Ack]", result: Ack | Exception) -> None:
         answer.set_exception(result)
 
 
-def _order_report(row: OrderRow, instrument_id: InstrumentId) -> OrderReport:
-    return OrderReport(
-        instrument_id=instrument_id,
-        client_order_id=None if row.client_order_id is None else ClientOrderId(row.client_order_id),
-        venue_order_id=VenueOrderId(str(row.order_index)),
-        status=_STATUS[row.state] if row.filled == 0 or row.state is not OrderState.OPEN else _PARTIAL,
-        side=Side(row.side),
-        quantity=row.quantity,
-        filled=row.filled,
-        reason="" if row.end_reason is EndReason.NONE else row.end_reason.value,
-        cause=row.cause,
-        at=row.updated_at,
-    )
-
-
 _HEARING = VenueStatus(stream_ages_s={}, clock_offset_s=0.0, budget_left=dict.fromkeys(Lane, 100.0))
 """Nothing here has an age, an offset or a budget that ends."""
 _DEAF = _HEARING.model_copy(update={"deaf": "the stream is down"})
-_PARTIAL = OrderStatus.PARTIALLY_FILLED
-_STATUS: dict[OrderState, OrderStatus] = {
-    OrderState.PENDING: OrderStatus.ACCEPTED,
-    OrderState.OPEN: OrderStatus.ACCEPTED,
-    OrderState.FILLED: OrderStatus.FILLED,
-    OrderState.CANCELED: OrderStatus.CANCELED,
-    OrderState.EXPIRED: OrderStatus.EXPIRED,
-    # The API had taken it, so at the venue the order existed and ended without a fill.
-    OrderState.REJECTED: OrderStatus.CANCELED,
-}

@@ -92,7 +92,7 @@ class MarginBook:
     def affords(self, account: AccountState, extra: Extra, cost: Decimal) -> bool:
         """Say whether the account may have this order; `cost` is what it loses at once to spread and fees, USD."""
         after = self.initial(account, extra)
-        return after <= self.initial(account) or self.equity(account) - cost >= after
+        return self.equity(account) - cost >= after or after <= self.initial(account)
 
     def row(self, account: AccountState) -> MarginRow:
         """Return the account's money."""

@@ -188,11 +188,14 @@ class Matching:
         return slot.mark * (1 + row.side.sign * self._markets[row.symbol].impact_band)
 
     def _affords(self, row: OrderRow, slot: MarketSlot) -> bool:
+        extra = Extra(row.symbol, row.side, row.quantity)
+        account = self._state.accounts[row.account]
+        if row.post_only:  # takes nothing, so loses nothing at once
+            return self._margins.affords(account, extra, ZERO)
         sweep = self._books.sweep(slot, row.side, row.quantity, self._bound(row, slot), without=row.account)
         loss = (sweep.quote - sweep.quantity * slot.mark) * row.side.sign
         fee = ledger.fee_of(sweep.quote, self._markets[row.symbol].taker_fee)
-        extra = Extra(row.symbol, row.side, row.quantity)
-        return self._margins.affords(self._state.accounts[row.account], extra, max(loss, ZERO) + max(fee, ZERO))
+        return self._margins.affords(account, extra, max(loss, ZERO) + max(fee, ZERO))
 
     def _killed(self, row: OrderRow, slot: MarketSlot) -> EndReason | None:
         if row.time_in_force is not TimeInForce.FOK:

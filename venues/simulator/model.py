@@ -152,7 +152,7 @@ class NewOrder:
     trigger_price: Decimal | None = None  # waits outside the book until the mark price has got here
 
 
-@dataclass(slots=True)
+@dataclass
 class OrderRow:
     """An order inside the exchange. The core changes it; servers read it."""
 
@@ -180,10 +180,9 @@ class OrderRow:
     triggered: bool = False
 
     def __copy__(self) -> "OrderRow":
-        """Return the order as it stands now: what everybody is told of it. The general way takes four times as long."""
+        """Return the order as it stands now: what everybody is told of it. The general way takes ten times as long."""
         told = object.__new__(OrderRow)
-        for name in self.__slots__:
-            setattr(told, name, getattr(self, name))
+        told.__dict__.update(self.__dict__)
         return told
 
     @property

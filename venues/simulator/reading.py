@@ -43,7 +43,6 @@ class ExchangeView:
         self.state = state or ExchangeState(next_order_index=rules.first_order_index)
         for symbol in self.markets:
             self.state.markets.setdefault(symbol, MarketSlot(symbol))
-        self._seed = seed
         self._market_speed = market_speed
         self._books = BookKeeper(self.markets, self.state, crowd or CrowdRules(), seed)
         self._margins = MarginBook(rules, self.markets, self.state)

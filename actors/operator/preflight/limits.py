@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from actors.group import GroupActorSpec
+from actors.group_spec import GroupActorSpec
 from actors.operator.preflight.result import Check, Level, Result
 from strategies.domain.ids import AccountId
 from strategies.registry import STRATEGIES, params_of

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from actors.account.spec import AccountSpec
 from actors.clock import wall_now
-from actors.group import GroupActorSpec
+from actors.group_spec import GroupActorSpec
 from actors.operator.preflight.limits import limits_fit
 from actors.operator.preflight.result import Check, Level, Result
 from strategies.domain.ids import AccountId, GroupId

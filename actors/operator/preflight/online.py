@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from actors.account.spec import AccountSpec
-from actors.group import GroupActorSpec
+from actors.group_spec import GroupActorSpec
 from actors.operator.preflight.limits import order_fits
 from actors.operator.preflight.offline import wanted_leverage
 from actors.operator.preflight.result import Check, Level, Result

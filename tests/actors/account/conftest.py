@@ -17,7 +17,8 @@ from strategies.domain.events import AccountEvent
 from strategies.domain.ids import AccountId, InstrumentId, OrderId, Timestamp, VenueSymbol
 from strategies.domain.order import Lane, OrderRequest, OrderType, Side, TimeInForce
 from venues.simulator.exchange import Exchange
-from venues.simulator.in_process import Floor
+from venues.simulator.floor import Floor
+from venues.simulator.in_process import InProcessVenue
 from venues.simulator.model import CrowdRules, MarketRules, VenueRules
 
 ETH = InstrumentId("ETH-PERP")
@@ -126,7 +127,7 @@ class Bench:
             tuning=AccountTuning.model_validate(bounds | tuning),
             protection=protection or Protection(),
         )
-        actor = AccountActor(spec, epoch, build=lambda *_: self.floor.venue("1"))
+        actor = AccountActor(spec, epoch, build=lambda *_: InProcessVenue(self.floor, "1"))
         self.lives.append(actor)
         await actor.start()
         if arm:

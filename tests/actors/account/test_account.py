@@ -24,6 +24,7 @@ from strategies.domain.ids import AccountId, OrderId
 from strategies.domain.order import Lane, OrderType, Side, TimeInForce
 from strategies.domain.position import FillCause
 from tests.actors.account.conftest import ETH, SYMBOL, order, until
+from venues.simulator import reports
 from venues.simulator.faults import Fault, FaultKind
 from venues.simulator.in_process import InProcessVenue
 from venues.simulator.model import NewOrder
@@ -371,7 +372,7 @@ async def test_an_acknowledged_order_is_never_dead_because_it_cannot_be_found(be
         bench.floor.faults.add(Fault(FaultKind.FREEZE_CHANNEL, "lighter", action=f"stream:{channel}"))
     monkeypatch.setattr(bench.exchange, "order_by_client_id", lambda *_: None)
     monkeypatch.setattr(bench.exchange, "trades", lambda *_, **__: [])
-    monkeypatch.setattr("venues.simulator.in_process._order_report", lambda *_: None)
+    monkeypatch.setattr(reports, "order_report", lambda *_: None)
     await bench.send(actor, order(1))
     await bench.event(actor, OrderAccepted)
     await until(lambda: actor._meter.counters.get("contradictions", 0) > 0, "the look-up that finds nothing")
@@ -406,10 +407,9 @@ async def test_a_history_without_an_answer_does_not_hide_the_position(bench):
 async def test_a_position_that_no_fill_explains_needs_two_statements(bench, monkeypatch):
     """Belief follows the venue only after a second statement, far enough from the first, says the same."""
     actor = await bench.start()
-    real = bench.floor.reported
-    monkeypatch.setattr(
-        bench.floor, "reported", lambda row: real(row).model_copy(update={"quantity": D(5), "entry_price": D(3000)})
-    )
+    wrong = {"quantity": D(5), "entry_price": D(3000)}
+    real = reports.position_statement
+    monkeypatch.setattr(reports, "position_statement", lambda *row_at: real(*row_at).model_copy(update=wrong))
     await actor.observe(ETH)
     assert (await actor.observe(ETH)).believed == D(0)
     [adjusted] = await bench.event(actor, PositionAdjusted)

@@ -8,10 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from actors.backtest.many import play_all
-from actors.backtest.page import page
-from actors.backtest.plot import Point, thinned
+from actors.backtest.page import inventory, page
+from actors.backtest.plot import Point, plot, thinned
 from actors.backtest.run import Backtest, play
 from actors.backtest.spec import BacktestSpec
+from strategies.domain.money import ZERO
 from strategies.machine import Outcome
 from supervisor import BAD_USAGE, app
 from tests.test_supervisor import ROOT
@@ -119,6 +120,30 @@ def test_the_page_is_whole_and_names_what_it_shows(tape):
     assert "http" not in text.replace("http://www.w3.org", "")
 
 
+def test_the_page_shows_inventory_from_fill_to_fill(tape):
+    """A hedge that follows within the second is drawn so: after the last fill of each pair nothing is uncovered."""
+    figures = play(spec_of(tape))
+    held = ZERO
+    largest = max(abs(held := held + mark.signed) for mark in figures.marks)
+    assert (held, figures.max_inventory) == (ZERO, largest)
+    drawn = plot("Inventory: sum of all legs, base units", [*inventory(figures)], step=True)
+    assert drawn in page(figures)
+    assert [point.value for point in inventory(figures)].count(0.0) > figures.cycles
+
+
+def test_a_run_that_is_over_before_its_tape_says_so(tape):
+    """Minutes of a month are not called zero days, and the tape that was left is named."""
+    text = page(play(spec_of(tape, params=QUICK | {"max_cycles": 1})))
+    assert " minutes from 2022-01-01 00:00 UTC; the group was over then, the tape goes to 2022-01-01 02:10 UTC" in text
+    assert "the group was over then" not in page(play(spec_of(tape)))
+
+
+@pytest.mark.parametrize("value", [1e30, -1e30, 0.0])
+def test_a_line_that_never_changes_is_drawn(value):
+    """Also at a size beside which one is nothing."""
+    assert "<path" in plot("Equity, USD", [Point(0, value), Point(60_000, value)])
+
+
 def test_thinning_keeps_the_extremes():
     """A hundred thousand points become few, and neither the lowest nor the highest is lost."""
     points = [Point(at, float((at * 7919) % 10_007)) for at in range(100_000)]
@@ -148,6 +173,7 @@ def test_the_command_writes_figures_and_a_page(tape, tmp_path):
     [
         (["--tape", "nowhere.csv"], "cannot read the tape"),
         (["--group", "triat"], "has no group triat"),
+        (["--out", "/dev/null/out"], "pages cannot be written to /dev/null/out"),
         (["--groups", "nowhere.toml"], "cannot be read"),
     ],
 )

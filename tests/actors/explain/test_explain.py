@@ -15,7 +15,7 @@ from actors.explain.draw import draw
 from actors.explain.memory import Memory
 from actors.explain.read import explain
 from actors.explain.story import CycleUnknownError
-from actors.group_log import STEP, StepBody
+from actors.group_entries import STEP, StepBody
 from actors.journal.protocol import Entry, JournalError
 from actors.journal.store import open_store
 from actors.operator.buttons import DONE, NOT_ASKED, NOT_SO, tell_cycle

@@ -13,10 +13,10 @@ from actors.account.ledger import Ledger
 from actors.account.submission import Submission
 from actors.group_log import GroupLog
 from actors.journal.memory import MemoryJournal
-from strategies.domain.ids import OrderId
 from strategies.liquidation_hedge import entering
 from strategies.liquidation_hedge.state import BALANCER
 from strategies.liquidation_hedge.turn import Turn
+from venues.errors import OutcomeUnknown, Unreachable
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 
@@ -35,14 +35,18 @@ def forget_commands_after_a_crash(patch: pytest.MonkeyPatch) -> None:
 
 def send_an_unknown_order_again(patch: pytest.MonkeyPatch) -> None:
     """A lost answer is read as: nothing happened, send it again."""
+    await_answer = Submission._await_answer
 
-    async def again(submission, key, _reason):
-        record = submission._ledger.book.order(OrderId(key))
-        await submission._ledger.commit(lambda book: book.decide_discarded(key, submission._now()))
-        if record is not None:
-            submission._push(key, record.request.lane)
+    async def again(submission, key, lane, answer):
+        async def read_wrongly():
+            try:
+                return await answer
+            except OutcomeUnknown as error:
+                raise Unreachable(str(error)) from error
 
-    patch.setattr(Submission, "_on_unknown", again)
+        await await_answer(submission, key, lane, read_wrongly())
+
+    patch.setattr(Submission, "_await_answer", again)
 
 
 def hedge_what_was_wanted(patch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,16 @@ def test_a_storm_breaks_no_promise(strategy, seed):
     assert play(seed, strategy).violations == []
 
 
+def test_a_hedge_that_failed_and_has_nothing_left_to_cover_blocks_no_entry():
+    """Seed 273: the hedge is refused, REDUCE gives the surplus back, RUN: the cycle goes on and comes to its end."""
+    assert play(273, "simple_hedge+limits").violations == []
+
+
+def test_the_judge_waits_for_a_step_that_is_being_written():
+    """Seed 337: FLATTEN reaches a group that has finished; it is judged when what it shows is what it has written."""
+    assert play(337, "liquidation_hedge+limits").violations == []
+
+
 @pytest.mark.parametrize("strategy", DESK)
 def test_a_cast_fits_its_strategy(strategy):
     """Legs and numbers are ones that the strategy takes."""

@@ -1,8 +1,10 @@
 """Storms under limits that are tight enough to fire, and a judge of limits that is awake."""
 
+from decimal import Decimal
+
 import pytest
 
-from actors.group_log import StepBody
+from actors.group_entries import StepBody
 from actors.simulation.cast import LIMITED
 from actors.simulation.limits import draw_limits
 from actors.simulation.limits_judge import judge_counting, judge_limits
@@ -10,8 +12,10 @@ from actors.simulation.market import ETH, Market
 from actors.simulation.play import play
 from actors.simulation.scenario import draw_scenario
 from strategies.domain.commands import Notify, Severity
-from strategies.domain.events import TimerFired
-from strategies.domain.order import Lane
+from strategies.domain.events import Filled, TimerFired
+from strategies.domain.ids import OrderId, Timestamp, TradeId
+from strategies.domain.order import Lane, Side
+from strategies.domain.position import Fill, FillCause
 from strategies.machine import GroupSpec
 from strategies.registry import build_machine
 from strategies.risk import GuardedState
@@ -67,6 +71,23 @@ RELEASED = told("limit max_loss_usd_per_day released: a new UTC day")
 def test_what_a_limit_forbids_is_caught(steps, words):
     """An entry under a limit that is reached, one order too many, an exit that was denied."""
     assert any(words in found for found in judge_limits(SOME, steps))
+
+
+def bought(trade_id, signed):
+    """Return a step in which an account has bought (or sold) by an order that opened it."""
+    fill = Fill(
+        trade_id=TradeId(trade_id), instrument_id=ETH, side=Side.of(Decimal(signed)), quantity=abs(Decimal(signed)),
+        price=Decimal(3000), fee=Decimal(0), at=Timestamp(1000), cause=FillCause.ORDER, order_id=OrderId("opens"),
+    )  # fmt: skip
+    event = Filled(at=Timestamp(1000), account=order("x", "1").account, fill=fill)
+    return StepBody(event=event, commands=(), source=None, code_version="1")
+
+
+@pytest.mark.parametrize(("size", "caught"), [("-2", False), ("-2.1", True), ("2", True)])
+def test_what_gives_back_no_more_than_is_held_passes_the_rate(size, caught):
+    """Three bought, one of that asked back already: 2 more may go beyond the rate, 2.1 would turn the leg round."""
+    steps = [step(1, order("opens", "3")), bought("t", "3"), step(2, order("back", "-1")), step(3, order("last", size))]
+    assert any("last is order 3" in found for found in judge_limits(SOME, steps)) is caught
 
 
 def test_what_a_limit_allows_is_not_complained_of():

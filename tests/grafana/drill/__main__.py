@@ -17,6 +17,7 @@ from pathlib import Path
 from grafana.rule import Times
 from grafana.rules import RULES
 from tests.end_to_end.deployment import Deployment
+from tests.grafana.drill.health import WATCHDOG, healthy
 from tests.grafana.drill.panels import Answer, answers
 from tests.grafana.drill.report import Figures, Row, page, row
 from tests.grafana.drill.scenes import SCENES, Scene
@@ -27,11 +28,9 @@ PACE = Pace(every_s=1.0, times=Times(0.1, shortest_window_s=5.0))
 """A minute is six seconds; nothing else differs from production."""
 FIRE_BOUND_S = 120.0
 CLEAR_BOUND_S = 180.0
-QUIET_BOUND_S = 180.0
 _DISK = "800m"
 _LAST_WORD_S = 3.0
 """Scrape, evaluation and delivery: what the trouble still had to say has been heard by then."""
-WATCHDOG = "HedgeWatchdog"
 SETTINGS = (
     "supervisor.on_interrupt=keep",
     "supervisor.spares=2",
@@ -164,22 +163,6 @@ def _seen(
     if isinstance(cleared, TimeoutError):
         return row(rule, scene.what, summary, fired_s, problem=str(cleared))
     return row(rule, scene.what, summary, fired_s, max(0.0, cleared.at - ended))
-
-
-async def healthy(stage: Stage, seen: Monitoring) -> None:
-    """Wait until everything lives, both groups hold their positions, and nothing but the watchdog fires."""
-
-    async def well() -> bool:
-        status = await stage.status()
-        rows = [*status["accounts"].values(), *status["groups"].values()]
-        return (
-            all(row["actor"]["liveness"] == "ALIVE" and row["status"] for row in rows)
-            and all(row["status"]["mode"] == "ARMED" for row in status["accounts"].values())
-            and all(row["status"]["view"]["phase"] == "MONITORING" for row in status["groups"].values())
-            and await seen.firing() == {WATCHDOG}
-        )
-
-    await stage.deployment.until(well, "a healthy deployment that raises no alert", QUIET_BOUND_S)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from tests.strategies.liquidation_hedge.scene import INSTRUMENT, adjusted, instr
 
 D = Decimal
 NAME = "lighter1"
+FACTS = facts.FlattenFacts()
 LATER = Timestamp(NOON + 60_000)
 
 
@@ -52,7 +53,7 @@ def turn(state, **params):
 def after(state, moment, **params):
     """Return the leg after a fact of its account."""
     made = turn(state, **params)
-    facts.leg_fact(made, NAME, moment(LATER))
+    FACTS.leg_fact(made, NAME, moment(LATER))
     return made.leg(NAME)
 
 
@@ -222,7 +223,7 @@ def test_no_two_runs_have_the_same_ids(closed_half):
 def test_a_restart_asks_anew(closed_half):
     """Timers and looks are gone, what is to be closed is learnt again, and the cancel may have been cut off."""
     made = turn(closed_half)
-    facts.restarted(made)
+    FACTS.restarted(made)
     expected = leg_of(
         closed_half,
         quantity=None,
@@ -240,7 +241,7 @@ def test_a_restart_asks_anew(closed_half):
 def test_a_restart_after_the_end_asks_nothing(closed_half):
     """The run is over."""
     made = turn(closed_half.model_copy(update={"phase": Phase.FLAT}))
-    facts.restarted(made)
+    FACTS.restarted(made)
     assert (made.leg(NAME), made.commands, made.state.timers) == (leg_of(closed_half), [], {})
 
 
@@ -251,17 +252,17 @@ def test_a_flatten_after_the_end_begins_another_run(closed_half, reason, words):
     """With who said it, and why; one that is under way goes on as it is."""
     word = OperatorStateSet(at=LATER, state=OperatorState.FLATTEN, by="operator:anna", reason=reason)
     made = turn(closed_half.model_copy(update={"phase": Phase.FLAT}))
-    facts.operated(made, word)
+    FACTS.operated(made, word)
     assert (made.state.reason, made.state.run) == (words, 2)
     going = turn(closed_half)
-    facts.operated(going, word)
+    FACTS.operated(going, word)
     assert (going.state.run, going.commands) == (1, [])
 
 
 def looked(state, look, **params):
     """Return the leg after a look, and the turn."""
     made = turn(state, **params)
-    facts.observed(made, seen(NAME)(LATER).model_copy(update={"legs": {NAME: look, "nobody": look}}))
+    FACTS.fold(made, seen(NAME)(LATER).model_copy(update={"legs": {NAME: look, "nobody": look}}))
     return made.leg(NAME), made
 
 
@@ -367,7 +368,7 @@ def test_a_zero_that_nothing_explains_counts_when_it_is_said_twice(closed_half, 
 def test_only_a_late_fill_of_ours_begins_another_run(closed_half, phase, order_id, cause, runs):
     """What others do after the end is their business."""
     made = turn(closed_half.model_copy(update={"phase": phase}))
-    facts.leg_fact(made, NAME, fill("1", order_id, cause=cause)(LATER))
+    FACTS.leg_fact(made, NAME, fill("1", order_id, cause=cause)(LATER))
     assert made.state.run == runs
     assert made.state.reason == (f"a fill of {order_id} came late" if runs == 2 else "just started")
 

@@ -186,6 +186,10 @@ class Insistent:
         """Return the real view."""
         return self.hedge.view(state)
 
+    def held(self, state):
+        """Return what the real one holds."""
+        return self.hedge.held(state)
+
     def step(self, state, event):
         """Order, always."""
         return Step(state, (order(),) if isinstance(event, Started | OrderDenied) else ())

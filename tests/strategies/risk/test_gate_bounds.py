@@ -49,6 +49,9 @@ class Scripted:
     def view(self, state):
         return self.hedge.view(state)
 
+    def held(self, state):
+        return self.hedge.held(state)
+
     def state_to_json(self, state):
         return self.hedge.state_to_json(state)
 

@@ -21,7 +21,7 @@ from strategies.domain.model import Value
 from strategies.domain.order import Lane, OrderRequest, OrderType, Side, TimeInForce
 from strategies.domain.position import Fill, FillCause
 from strategies.domain.quote import Quote
-from strategies.machine import GroupView, LegView, Outcome, Step
+from strategies.machine import GroupView, Held, LegView, Outcome, Step
 from strategies.risk import Guarded, Limits
 from tests.playbook import Moment, Playbook
 
@@ -87,6 +87,9 @@ class Toy:
             hedged=False,
             legs=legs,
         )
+
+    def held(self, state: ToyState) -> Held:
+        return self.view(state).held
 
     def state_to_json(self, state: ToyState) -> str:
         return state.model_dump_json()

@@ -255,6 +255,25 @@ def test_reduce_covers_by_giving_back_and_enters_no_more():
     )
 
 
+def test_after_a_surplus_was_given_back_the_entry_begins_anew():
+    """The failed hedge has nothing left to cover when RUN comes back: the entry goes on, it does not wait for ever."""
+    assert (
+        entering()
+        >> filled("lead", "entry:1", "2")
+        << "submit follow hedge:1 SELL 2 @998.1"
+        >> rejected("follow", "hedge:1")
+        << "cancel lead entry:1"
+        >> operator(OperatorState.REDUCE)
+        << "submit lead trim:2 SELL 2 @998.1 reduce-only"
+        >> filled("lead", "trim:2", "-2")
+        >> closed("lead", "trim:2", "2")
+        >> operator(OperatorState.RUN)
+        >> later(2)
+        >> closed("lead", "entry:1", "2")
+        << "submit lead entry:3 BUY 5 @999\nobserve lead follow"
+    )
+
+
 def test_pause_finishes_what_has_begun():
     """PAUSE in the entry: it goes on; no further cycle begins."""
     assert (

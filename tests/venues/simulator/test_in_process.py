@@ -13,6 +13,7 @@ from strategies.domain.ids import ClientOrderId, OrderId, Timestamp
 from strategies.domain.order import Lane, OrderRequest, OrderType, Side, TimeInForce
 from venues.errors import OutcomeUnknown
 from venues.simulator.faults import Fault, FaultKind
+from venues.simulator.in_process import InProcessVenue
 from venues.simulator.model import NewOrder
 from venues.venue import Certainty, StreamGap, StreamUp
 
@@ -27,7 +28,7 @@ def _play(work):
     market = Market(scenario, lambda: Timestamp(1_800_000_000_000 + int(loop.time() * 1000)), lambda _: None)
 
     async def main():
-        venue = market.floor_of("bp").venue("bp")
+        venue = InProcessVenue(market.floor_of("bp"), "bp")
         await venue.open([ETH])
         return await work(market, venue)
 
@@ -108,7 +109,7 @@ def test_a_delayed_order_executes_without_anybody_asking():
 
     async def work(market, _):
         floor = market.floor_of("l1")
-        venue = floor.venue("l1")
+        venue = InProcessVenue(floor, "l1")
         await venue.open([ETH])
         await (await venue.transmit(await _write(venue)))
         await asyncio.sleep(1)
@@ -147,7 +148,7 @@ def test_what_is_due_sooner_wakes_the_floor_sooner():
         floor = market.floor_of("l1")
         floor.exchange.state.accounts["l2"].look_again_at = Timestamp(floor.now() + 5000)
         floor.pump()
-        venue = floor.venue("l1")
+        venue = InProcessVenue(floor, "l1")
         await venue.open([ETH])
         await (await venue.transmit(await _write(venue)))
         await asyncio.sleep(1)

@@ -52,6 +52,8 @@ class Carry:
         """Say which orders should stand now: from what is held, never from what was sent."""
         if turn.now >= turn.memory.until:
             return Plan(leave=Leave("time is up"))
+        if not turn.may_grow and sum(leg.quantity for leg in turn.state.legs.values()) != ZERO:
+            return Plan(leave=Leave("one leg stands alone, and the other may not grow"))
         wanted = {name: tuple(self._order(turn, name)) for name in (LONG, SHORT)}
         return Plan(wanted, wake_at=turn.memory.until, words="hold until time is up")
 

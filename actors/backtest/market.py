@@ -183,10 +183,6 @@ class BacktestVenue:
         """Return all that an account would see of itself and the market."""
         return self._lookers[account].look(self.exchange, self.price, at)
 
-    def held(self, account: AccountId) -> Decimal:
-        """Return a position, base units, signed."""
-        return self.exchange.state.accounts[account].position(self.symbol).quantity
-
     def equity(self, account: AccountId) -> Decimal:
         """Return collateral and unrealised profit, USD."""
         state = self.exchange.state.accounts[account]

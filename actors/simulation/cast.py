@@ -65,8 +65,17 @@ CASTS = {
             "avellaneda_stoikov",
             _MAIN,
             # A quote that was out when the other one filled may still fill: one more than the bound.
-            _QUICK | {"quantity": "0.1", "k": "0.5", "warm_up_looks": 2, "run_s": "5", "max_inventory": 4},
-            Decimal("0.5"),
+            _QUICK
+            | {
+                "quantity": "0.5",
+                "k": "5",
+                "min_spread": "0.0001",
+                "warm_up_looks": 2,
+                "requote_interval_s": "0.3",
+                "run_s": "5",
+                "max_inventory": 4,
+            },
+            Decimal("2.5"),
         ),
         Cast(
             "trend_ladder",

@@ -21,6 +21,7 @@ from actors.simulation.process import NoLock
 from actors.simulation.quiet import quiet
 from actors.simulation.scenario import VENUE_OF, draw_scenario
 from actors.simulation.world import EPOCH_MS, TUNING
+from strategies.domain.events import OperatorState
 from strategies.domain.ids import AccountId, GroupId, LegName, Timestamp
 from strategies.domain.money import ZERO
 from strategies.machine import GroupSpec, Outcome
@@ -81,6 +82,7 @@ def rehearse(
     seed: int = 0,
     moves: Iterable[Decimal] | None = None,
     deaths_at_s: Iterable[float] = (),
+    says: Mapping[float, OperatorState] | None = None,
     within_s: float = 7200.0,
 ) -> Rehearsal:
     """Play one group until it has ended, decides no more, or `within_s` virtual seconds have passed.
@@ -95,6 +97,7 @@ def rehearse(
         seed: of the market.
         moves: what the price does each second, as fractions of itself; then it stands still. None = a seeded walk.
         deaths_at_s: when the group's process is killed; its successor starts half a second later.
+        says: what the operator says, by the second it is said at.
         within_s: the longest it may take.
 
     Raises:
@@ -104,7 +107,8 @@ def rehearse(
     loop = VirtualLoop()  # type: ignore[abstract]  # asyncio names sockets and processes, too: there are none here
     stage = _Stage(loop, strategy, _cast(legs), params, limits or {}, seed)
     with quiet():
-        return loop.run(stage.play(_walk(seed) if moves is None else moves, sorted(deaths_at_s), within_s))
+        prices = _walk(seed) if moves is None else moves
+        return loop.run(stage.play(prices, sorted(deaths_at_s), sorted((says or {}).items()), within_s))
 
 
 def _cast(legs: Mapping[str, str]) -> dict[LegName, AccountId]:
@@ -154,7 +158,9 @@ class _Stage:
     def _now(self) -> Timestamp:
         return Timestamp(EPOCH_MS + int(self._loop.time() * _MS))
 
-    async def play(self, moves: Iterable[Decimal], deaths: list[float], within_s: float) -> Rehearsal:
+    async def play(
+        self, moves: Iterable[Decimal], deaths: list[float], words: list[tuple[float, OperatorState]], within_s: float
+    ) -> Rehearsal:
         for account in self._legs.values():
             await self._start_account(account)
         group = await self._start_group()
@@ -169,6 +175,8 @@ class _Stage:
                 deaths.pop(0)
                 group.abandon()
                 group = await self._start_group()
+            if words and self._loop.time() >= words[0][0]:
+                await group.operate(words.pop(0)[1], "operator:rehearsal", "rehearsed")
         told = await self._tell(group)
         await group.stop()
         for actor in self._accounts.values():

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from actors.simulation.rehearsal import RehearsalError, rehearse
+from strategies.domain.events import OperatorState
 from strategies.machine import Outcome
 
 PAIR = {"lead": "backpack", "follow": "lighter"}
@@ -26,6 +27,13 @@ def test_the_market_moves_as_it_is_told():
     done = rehearse("liquidation_hedge", legs, params, moves=[Decimal(0)] * 20 + [Decimal("-0.005")] * 6)
     assert (done.outcome, done.flat, done.stopped) == (Outcome.FINISHED, True, "")
     assert any("lighter2" in step for step in done.story)
+
+
+def test_the_operator_is_heard():
+    """FLATTEN in the middle of the hold gets both legs out long before its end."""
+    done = rehearse("simple_hedge", PAIR, PARAMS | {"hold_s": "600"}, says={30: OperatorState.FLATTEN}, within_s=120)
+    assert (done.flat, done.orders > 0, done.stopped) == (True, True, "")
+    assert any("FLATTEN" in step for step in done.story)
 
 
 def test_what_does_not_fit_the_stage_is_refused():

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from actors.simulation.rehearsal import rehearse
+from strategies.domain.events import OperatorState
 from strategies.machine import Outcome
 
 LEGS = {"long": "backpack", "short": "lighter"}
@@ -33,6 +34,14 @@ def test_killed_on_the_way_out_it_gets_out():
     done = rehearse("carry", LEGS, PARAMS, deaths_at_s=[600.5, 601.5])
     assert done.flat
     assert done.outcome is Outcome.FINISHED
+
+
+@pytest.mark.parametrize("at_s", [0.5, 0.7, 1.0, 300.0])
+def test_told_to_reduce_at_any_moment_it_leaves_no_leg_alone(at_s):
+    """Whatever may not grow any more: what stands is two legs or none, at the end none."""
+    done = rehearse("carry", LEGS, PARAMS, says={at_s: OperatorState.REDUCE}, within_s=900)
+    assert sum(done.held.values()) == 0
+    assert done.flat
 
 
 def test_both_legs_are_there_in_between():

@@ -5,8 +5,10 @@ import json
 import os
 import re
 import signal
+import sys
 import time
-from collections.abc import Sequence
+from asyncio.subprocess import DEVNULL
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,7 @@ import psutil
 
 from tests.chaos.cells import BY_NAME, MOMENTS, OF_A_GROUP, Blow, Cell, Victim
 from tests.chaos.journals import Journals
-from tests.end_to_end.deployment import Deployment
+from tests.end_to_end.deployment import ROOT, Deployment
 
 LEGS = {
     "triad-1": {"backpack": "bp-1", "lighter1": "l1a", "lighter2": "l1b"},
@@ -62,8 +64,10 @@ class OverError(Exception):
 class Strikes:
     """One deployment under blows."""
 
-    def __init__(self, deployment: Deployment, arguments: tuple[str, ...]) -> None:
+    def __init__(self, deployment: Deployment, arguments: tuple[str, ...], held: Collection[str] = ()) -> None:
         self.deployment = deployment
+        self._held = held
+        """Groups that pause until somebody watches: what comes once in their lives would have gone by."""
         self.journals = Journals(deployment.state / "journal")
         self._arguments = arguments
         self._restarting = asyncio.Lock()
@@ -71,9 +75,13 @@ class Strikes:
     async def campaign(self, group: str, cells: list[Cell], done: list[Struck]) -> None:
         """Strike cell after cell; what was struck is in `done`, whatever ends the campaign."""
         left = list(cells)
+        released: asyncio.Task[None] | None = None
         with suppress(OverError):
             while left:
                 await self._healthy(group)
+                if group in self._held and released is None:
+                    # Beside the watching: the command takes a second to start, and its word works before it returns.
+                    released = asyncio.create_task(self._release(group))
                 cell = await self._next(group, left)
                 if cell is None:
                     return
@@ -82,6 +90,12 @@ class Strikes:
                 done.append(struck)
                 await self._strike(struck)
                 print(f"{struck.cell}: {struck.recovery_s:.2f} s {struck.said}", flush=True)  # noqa: T201
+
+    async def _release(self, group: str) -> None:
+        words = ("supervisor.py", "resume", "--groups", str(self.deployment.file), "--group", group, "--yes")
+        options = [part for setting in self.deployment.settings for part in ("--set", setting)]
+        said = await asyncio.create_subprocess_exec(sys.executable, *words, *options, cwd=ROOT, stdout=DEVNULL)
+        await said.wait()
 
     # --- when ------------------------------------------------------------------------------------------------------
 

@@ -110,6 +110,8 @@ MOMENTS: tuple[Moment, ...] = (
     Moment("pause", lambda step: step.event == "Observed" and not step.submits, after="exit filled"),
 )
 """Every step of a clean cycle that its journal tells apart, in the order in which they come."""
+ONCE = "leverage sent"
+"""The moment that comes in a group's first cycle only: the venue keeps what it was told."""
 BY_NAME = {moment.name: moment for moment in MOMENTS}
 
 

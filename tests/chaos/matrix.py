@@ -13,12 +13,12 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.campaign import LEGS, Strikes, Struck
-from tests.chaos.cells import OF_A_GROUP, Cell, chosen
+from tests.chaos.cells import OF_A_GROUP, ONCE, Cell, chosen
 from tests.chaos.history import History, Naked, naked_times, read_history
 from tests.chaos.report import Row, bad, coverage, row, table
 from tests.end_to_end.deployment import Deployment
@@ -56,7 +56,7 @@ class Figures:
     trouble: list[str] = field(default_factory=list)
 
 
-def settings(cycles: int) -> list[str]:
+def settings(cycles: int, held: Collection[str] = ()) -> list[str]:
     """Return quick cycles, and restarts that are never too many: here, dying often is the point."""
     found = ["supervisor.spares=2", "simulator.tier=unlimited", "venues.lighter.tier=unlimited"]
     for kind in ("accounts", "groups"):
@@ -71,7 +71,7 @@ def settings(cycles: int) -> list[str]:
             f"groups.{group}.params.poll_interval_s=1",
             f"groups.{group}.limits.max_cycle_loss_usd=100000",
         ]
-    return found
+    return [*found, *(f"groups.{group}.state=pause" for group in held)]
 
 
 async def run(cells: Sequence[Cell], folder: Path) -> Figures:
@@ -80,13 +80,14 @@ async def run(cells: Sequence[Cell], folder: Path) -> Figures:
     for number, cell in enumerate(cells):
         shares[sorted(LEGS)[number % len(LEGS) if cell.victim in OF_A_GROUP else 0]].append(cell)
     cycles = max(map(len, shares.values())) + _SPARE_CYCLES
-    deployment = Deployment(folder, *settings(cycles))
+    held = [group for group, mine in shares.items() if any(cell.moment == ONCE for cell in mine)]
+    deployment = Deployment(folder, *settings(cycles, held))
     arguments = ("--until-done",)
     struck: list[Struck] = []
     figures = Figures()
     await deployment.start(*arguments)
     try:
-        strikes = Strikes(deployment, arguments)
+        strikes = Strikes(deployment, arguments, held)
         await asyncio.gather(*(strikes.campaign(group, mine, struck) for group, mine in shares.items() if mine))
         code = await deployment.wait(_END_BOUND_S)
         if code != 0:
@@ -159,12 +160,21 @@ def _overlaps(time: Naked, one: Struck, end: int) -> bool:
 
 
 def batches(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """Split into runs: what belongs to a group runs side by side in both, the rest one after another."""
+    """Split into runs: what belongs to a group runs side by side in both, the rest one after another.
+
+    Of what comes once in a group's life each group gets one a run.
+    """
+    often = [cell for cell in cells if cell.moment != ONCE]
+    once = [cell for cell in cells if cell.moment == ONCE]
+    return [*_batches(once, 1), *_batches(often, _CELLS_A_RUN)]
+
+
+def _batches(cells: Sequence[Cell], a_group: int) -> list[list[Cell]]:
     local = [cell for cell in cells if cell.victim in OF_A_GROUP]
     shared = [cell for cell in cells if cell.victim not in OF_A_GROUP]
-    both = 2 * _CELLS_A_RUN
+    both = len(LEGS) * a_group
     return [local[i : i + both] for i in range(0, len(local), both)] + [
-        shared[i : i + _CELLS_A_RUN] for i in range(0, len(shared), _CELLS_A_RUN)
+        shared[i : i + a_group] for i in range(0, len(shared), a_group)
     ]
 
 
